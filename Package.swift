@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: Swift 6 language mode (the tools-version default), warnings are errors.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Pure targets import the standard library alone: no C, no Glibc, no Foundation, no I/O (Tests/check-imports enforces it).
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "fsaudit",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+  ],
+  targets: [
+    // C, and what of it Swift sees
+    .systemLibrary(name: "CAudit", providers: [.apt(["libaudit-dev"])]),
+    .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
+    .target(name: "CLinux"),
+
+    // pure
+    target("AuditWire"),
+    target("AuditEvents", ["AuditWire"]),
+    target("FileChanges", ["AuditEvents", "AuditWire"]),
+
+    // impure
+    target("System", ["CLinux", systemPackage]),
+    target("AuditControl", ["CAudit", "System"]),
+    target("AuditStream", ["AuditWire", "System", "CCompression"]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
+    target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
+    target(
+      "Daemon",
+      [
+        "AuditWire", "AuditEvents", "FileChanges", "System", "AuditControl", "AuditStream", "EventLog", "Settings", log,
+      ]),
+    .executableTarget(
+      name: "fsaudit",
+      dependencies: [
+        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,3 @@
+// zstd: rotated segments (written and read). zlib: auditd's logs that logrotate packed with gzip (read only).
+#include <zlib.h>
+#include <zstd.h>

@@ -1,0 +1,13 @@
+// open(2) and openat(2) are variadic in glibc's headers, which Swift does not import.
+#pragma once
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+static inline int linux_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+static inline int linux_openat(int directory, const char *path, int flags, mode_t mode) {
+  return openat(directory, path, flags, mode);
+}
