@@ -86,3 +86,9 @@ package func call<Result: SignedInteger>(
     if code != EINTR { throw SystemError("\(name)", subject(), Errno(rawValue: code)) }
   }
 }
+
+/// Writes one line to stderr, in one write. Fails silently: there is nowhere left to say so.
+package func complain(_ line: String) {
+  var text = line + "\n"
+  text.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+}

@@ -53,5 +53,4 @@ enum Main {
     }
   }
 
-  private static func complain(_ text: String) { fputs(text + "\n", stderr) }
 }
