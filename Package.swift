@@ -39,7 +39,7 @@ let package = Package(
     target("System", ["CLinux", systemPackage]),
     target("AuditControl", ["CAudit", "System"]),
     target("AuditStream", ["AuditWire", "System", "CCompression"]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
     target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
     target(
       "Daemon",
@@ -54,6 +54,6 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression"]),
+    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage]),
   ]
 )
