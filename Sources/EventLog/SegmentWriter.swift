@@ -47,7 +47,7 @@ package final class SegmentWriter {
   /// - Returns: nil once all of it is written; else what is in the way, and the batch, shorter by the lines that fitted,
   ///   is to be handed in again later.
   package func write(_ batch: inout Batch, nowMs: Int64, monotonicMs: Int64) -> SystemError? {
-    do {
+    do throws(SystemError) {
       check(monotonicMs: monotonicMs)
       let rest = batch.bytes.count - batch.writtenBytes
       let file = try rotateIfDue(try openLive(), adding: rest, nowMs: nowMs, monotonicMs: monotonicMs)
@@ -60,7 +60,7 @@ package final class SegmentWriter {
         batch.writtenBytes += kept
       }
       status.wrote(batch.span, segmentBytes: file.bytes)
-      synchronize(file, monotonicMs: monotonicMs, after: policy.sync == .everyBatch)
+      synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: true)
       return nil
     } catch {
       // Open it again next time: the descriptor may be what is broken (a file system that was remounted, say).
@@ -73,10 +73,10 @@ package final class SegmentWriter {
   /// What is due without a batch: the check of the file's name, the sync, a gap that the writer found.
   package func maintain(nowMs: Int64, monotonicMs: Int64) {
     check(monotonicMs: monotonicMs)
-    do {
+    do throws(SystemError) {
       let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
       try writeGaps(to: file, nowMs: nowMs)
-      synchronize(file, monotonicMs: monotonicMs, after: false)
+      synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: false)
     } catch {
       live = nil
       status.failed(error.code)
@@ -92,14 +92,14 @@ package final class SegmentWriter {
   /// Closes the live segment under its rotated name, at once. An empty one stays.
   package func rotate(nowMs: Int64) {
     guard let file = try? openLive(), file.firstTimeMs != nil else { return }
-    do { try rotate(file, nowMs: nowMs) } catch { status.rotationFailed(error.code) }
+    do throws(SystemError) { try rotate(file, nowMs: nowMs) } catch { status.rotationFailed(error.code) }
   }
 
   /// Forces everything to the disk and closes the file.
   package func finish(nowMs: Int64) {
     guard let file = live else { return }
     try? writeGaps(to: file, nowMs: nowMs)
-    if policy.sync != .none { synchronize(file, monotonicMs: .max, after: true) }
+    synchronize(file)
     live = nil
   }
 
@@ -130,19 +130,31 @@ package final class SegmentWriter {
 
   /// Puts the lines of the gaps that the writer found in front of what is written next.
   private func writeGaps(to file: LiveFile, nowMs: Int64) throws(SystemError) {
-    if gaps.isEmpty { return }
-    notices.bytes.removeAll(keepingCapacity: true)
-    for gap in gaps { notices.line(gap, timeMs: nowMs, host: host) }
-    let kept = try file.append(notices.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs)
-    if kept < notices.bytes.count { throw SystemError("write", policy.livePath, .noSpace) }
-    gaps.removeAll()
+    while let gap = gaps.first {
+      notices.bytes.removeAll(keepingCapacity: true)
+      notices.line(gap, timeMs: nowMs, host: host)
+      if try file.append(notices.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
+        throw SystemError("write", policy.livePath, .noSpace)
+      }
+      gaps.removeFirst()
+    }
   }
 
-  private func synchronize(_ file: LiveFile, monotonicMs: Int64, after always: Bool) {
-    if case .interval(let every) = policy.sync, monotonicMs - lastSyncMs < every { if !always { return } }
-    if policy.sync == .none || policy.sync == .everyBatch && !always { return }
-    lastSyncMs = monotonicMs
-    do { try file.synchronize() } catch {
+  private func synchronizeIfDue(_ file: LiveFile, monotonicMs: Int64, afterBatch: Bool) {
+    switch policy.sync {
+    case .none: return
+    case .everyBatch: if !afterBatch { return }
+    case .interval(let every):
+      if monotonicMs - lastSyncMs < every { return }
+      lastSyncMs = monotonicMs
+    }
+    synchronize(file)
+  }
+
+  /// Forces the file to the disk. What a failure takes is a gap: the kernel forgets the pages that it could not write.
+  private func synchronize(_ file: LiveFile) {
+    if policy.sync == .none { return }
+    do throws(SystemError) { try file.synchronize() } catch {
       status.failed(error.code)
       gaps.append(Gap(.writeFailed, losing: file.takeUnsynced(), detail: "\(name(of: error.code)) from fdatasync"))
     }
@@ -156,7 +168,7 @@ package final class SegmentWriter {
     let tooLong = bytes > 0 && file.bytes + Int64(bytes) > policy.rotateBytes
     let period = (policy.rotateEverySeconds ?? 0).multipliedReportingOverflow(by: 1000).partialValue
     guard tooLong || period > 0 && nowMs / period > first / period else { return file }
-    do {
+    do throws(SystemError) {
       try rotate(file, nowMs: nowMs)
     } catch {
       // A segment that is too long is better than one that is not written.
@@ -168,7 +180,7 @@ package final class SegmentWriter {
   }
 
   private func rotate(_ file: LiveFile, nowMs: Int64) throws(SystemError) {
-    synchronize(file, monotonicMs: .max, after: true)
+    synchronize(file)
     let place = file.place()
     guard place == .atItsName else {
       note(place: place, of: file)

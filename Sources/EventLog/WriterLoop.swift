@@ -55,6 +55,7 @@ private func serve(_ requests: BatchQueue.Requests, _ writer: SegmentWriter) {
 private func rest(of batch: Batch, in queue: BatchQueue) -> BatchSpan {
   var span = batch.span
   var next = Batch()
+  _ = queue.takeRequests()
   while (try? queue.take(into: &next, waitMs: 0)) == .batch { span.join(next.span) }
   return span
 }
