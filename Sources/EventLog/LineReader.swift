@@ -4,7 +4,7 @@ import System
 import SystemPackage
 
 /// The lines of one segment from its beginning, plain or zstd, in constant memory.
-package final class LineReader {
+package struct LineReader: ~Copyable {
   /// Longer lines are passed over, and counted in ``skippedLines``.
   package static let maximumLineBytes = 1 << 20
 
@@ -29,7 +29,7 @@ package final class LineReader {
 
   /// Calls `body` with the next whole line, without its `\n`.
   /// - Returns: false at the end. A last line without a `\n` is being written, or torn: it is none.
-  package func next(_ body: (RawSpan) -> Void) throws(SystemError) -> Bool {
+  package mutating func next(_ body: (RawSpan) -> Void) throws(SystemError) -> Bool {
     while true {
       if let newline = buffer[(start + searched)...].firstIndex(of: UInt8(ascii: "\n")) {
         let line = start..<newline

@@ -18,7 +18,6 @@ package final class SegmentWriter {
   private var newestNameMs: Int64
   /// Gaps that this writer has found and not yet written.
   private var gaps: [Gap] = []
-  private var notices = JSONWriter()
   private var lastSyncMs: Int64 = 0, lastCheckMs: Int64 = 0
   /// Until when a rotation is not tried again after one that failed.
   private var rotationPauseMs: Int64 = 0
@@ -53,8 +52,8 @@ package final class SegmentWriter {
       let file = try rotateIfDue(try openLive(), adding: rest, nowMs: nowMs, monotonicMs: monotonicMs)
       try writeGaps(to: file, nowMs: nowMs)
       while batch.writtenBytes < batch.bytes.count {
-        let lines = batch.bytes.span.bytes.extracting(batch.writtenBytes..<batch.bytes.count)
-        let kept = try file.append(lines, span: batch.span, nowMs: nowMs)
+        let start = batch.writtenBytes
+        let kept = try file.append(batch.bytes.span.bytes.extracting(start..<batch.bytes.count), span: batch.span, nowMs: nowMs)
         // Not one line fitted: the next write would say why, and put down the same part of a line again.
         if kept == 0 { throw SystemError("write", policy.livePath, .noSpace) }
         batch.writtenBytes += kept
@@ -131,9 +130,9 @@ package final class SegmentWriter {
   /// Puts the lines of the gaps that the writer found in front of what is written next.
   private func writeGaps(to file: LiveFile, nowMs: Int64) throws(SystemError) {
     while let gap = gaps.first {
-      notices.bytes.removeAll(keepingCapacity: true)
-      notices.line(gap, timeMs: nowMs, host: host)
-      if try file.append(notices.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
+      var notice = JSONWriter()
+      notice.line(gap, timeMs: nowMs, host: host)
+      if try file.append(notice.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
         throw SystemError("write", policy.livePath, .noSpace)
       }
       gaps.removeFirst()
