@@ -49,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System",
+        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

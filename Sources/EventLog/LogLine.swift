@@ -100,6 +100,9 @@ package struct LogLine: Sendable {
   /// `event.sequence`, the kernel's serial.
   package var sequence: UInt32? { integer("event.sequence").flatMap { UInt32(exactly: $0) } }
 
+  /// The login uid's digits; nil if there is none (the kernel's 4294967295 is "unset").
+  package var auditID: String? { string("user.audit.id").flatMap { $0 == "4294967295" ? nil : $0 } }
+
   private func find(_ path: String) -> Token? { findIndex(path).map { tokens[$0] } }
 
   /// The first value at the path: of members of one name, the first counts.
