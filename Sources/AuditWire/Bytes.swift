@@ -1,0 +1,151 @@
+// Bytes of records, read by index. Nothing here stores a span: records and fields are offsets into a buffer that the
+// caller owns and lends for the duration of a call, so the event path needs neither String nor Array.
+
+/// A run of bytes in a buffer that somebody else owns: 8 bytes, no lifetime.
+package struct Slice: Equatable, Sendable {
+  package var start: Int32
+  package var count: Int32
+
+  package init(start: Int, count: Int) {
+    self.start = Int32(truncatingIfNeeded: start)
+    self.count = Int32(truncatingIfNeeded: count)
+  }
+
+  /// Nothing at all, which is not the same as an empty value: see ``Value``.
+  package static let none = Slice(start: 0, count: 0)
+
+  package var isEmpty: Bool { count == 0 }
+  /// The first index behind the run.
+  package var end: Int { Int(start) + Int(count) }
+  package var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+}
+
+extension RawSpan {
+  /// The byte at `index`; traps outside the span, like any subscript.
+  @inline(__always)
+  package func byte(_ index: Int) -> UInt8 { unsafeLoad(fromByteOffset: index, as: UInt8.self) }
+
+  /// The byte at `index`, 0 at and behind the end: for look-ahead on hostile input.
+  @inline(__always)
+  package func peek(_ index: Int) -> UInt8 { index < byteCount ? byte(index) : 0 }
+
+  /// Eight bytes from `index`, the first one lowest; those behind the end read as 0.
+  @inline(__always)
+  package func word(_ index: Int) -> UInt64 {
+    if index <= byteCount &- 8 { return UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) }
+    return wordAtEnd(index)
+  }
+
+  @inline(never)
+  package func wordAtEnd(_ index: Int) -> UInt64 {
+    var result: UInt64 = 0
+    var at = byteCount
+    while at > index {
+      at &-= 1
+      result = result &<< 8 | UInt64(byte(at))
+    }
+    return result
+  }
+
+  /// Whether both hold the same bytes, eight at a time.
+  package func equals(_ other: RawSpan) -> Bool {
+    guard byteCount == other.byteCount else { return false }
+    var at = 0
+    while at &+ 8 <= byteCount {
+      if unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self) != other.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self) {
+        return false
+      }
+      at &+= 8
+    }
+    while at < byteCount {
+      if byte(at) != other.byte(at) { return false }
+      at &+= 1
+    }
+    return true
+  }
+
+  /// Whether the bytes are those of `text`.
+  package func equals(_ text: StaticString) -> Bool {
+    guard byteCount == text.utf8CodeUnitCount else { return false }
+    return hasPrefix(text, at: 0)
+  }
+
+  /// Whether `text` stands at `index`.
+  package func hasPrefix(_ text: StaticString, at index: Int) -> Bool {
+    let count = text.utf8CodeUnitCount
+    guard index >= 0, index <= byteCount &- count else { return false }
+    for offset in 0..<count where byte(index &+ offset) != text.utf8Start[offset] { return false }
+    return true
+  }
+
+  /// The index of the first `wanted` at or behind `from` and before `end`, or nil; eight bytes at a time.
+  package func firstIndex(of wanted: UInt8, from: Int, before end: Int) -> Int? {
+    let pattern = Swar.spread(wanted)
+    var at = from
+    while at &+ 8 <= end {
+      let hits = Swar.zeroBytes(unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian ^ pattern)
+      if hits != 0 { return at &+ hits.trailingZeroBitCount / 8 }
+      at &+= 8
+    }
+    while at < end {
+      if byte(at) == wanted { return at }
+      at &+= 1
+    }
+    return nil
+  }
+
+  /// A 64-bit hash of the bytes (multiply and fold, eight at a time): for caches whose hits are confirmed byte by byte,
+  /// so a collision that an attacker finds costs time and never correctness.
+  package func hash(seed: UInt64) -> UInt64 {
+    var state = seed ^ UInt64(truncatingIfNeeded: byteCount)
+    var at = 0
+    while at &+ 8 <= byteCount {
+      state = Swar.fold(state ^ unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      at &+= 8
+    }
+    return at < byteCount ? Swar.fold(state ^ word(at)) : state
+  }
+
+  /// A copy of the bytes; for rare paths and tests.
+  package func array() -> [UInt8] { withUnsafeBytes { Array($0) } }
+
+  /// The bytes as text, damaged UTF-8 repaired; for rare paths and tests.
+  package func text() -> String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+}
+
+/// Arithmetic on eight bytes at once ("SIMD within a register").
+package enum Swar {
+  @inline(__always)
+  package static func spread(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+
+  /// The high bit of every byte that is 0 (bytes behind the first hit may be false hits; the lowest is right).
+  @inline(__always)
+  package static func zeroBytes(_ word: UInt64) -> UInt64 { (word &- spread(1)) & ~word & spread(0x80) }
+
+  @inline(__always)
+  package static func fold(_ word: UInt64) -> UInt64 {
+    let product = word.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+    return product.high ^ product.low
+  }
+
+  /// `text`'s first bytes as ``RawSpan/word(_:)`` would read them; at most eight. Folds to a constant.
+  @inline(__always)
+  package static func literal(_ text: StaticString) -> UInt64 {
+    var result: UInt64 = 0
+    var at = text.utf8CodeUnitCount
+    while at > 0 {
+      at &-= 1
+      result = result &<< 8 | UInt64(text.utf8Start[at])
+    }
+    return result
+  }
+}
+
+/// Lends an array's bytes.
+extension Array where Element == UInt8 {
+  /// Appends a run of bytes; no allocation while the capacity suffices.
+  @inline(__always)
+  package mutating func append(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { append(contentsOf: $0) }
+  }
+}
