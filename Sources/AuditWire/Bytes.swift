@@ -148,4 +148,11 @@ extension Array where Element == UInt8 {
   package mutating func append(_ bytes: RawSpan) {
     bytes.withUnsafeBytes { append(contentsOf: $0) }
   }
+
+  /// Appends a part of another array. (A span of one stored property cannot be lent while another one is changed, so
+  /// code that copies between its own buffers passes the array.)
+  @inline(__always)
+  package mutating func append(_ other: [UInt8], _ range: Range<Int>) {
+    append(other.span.bytes.extracting(range))
+  }
 }
