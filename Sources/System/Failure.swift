@@ -59,13 +59,11 @@ package struct SystemError: Error, CustomStringConvertible {
 package func printable(_ text: String) -> String {
   var out = ""
   for scalar in text.unicodeScalars {
-    switch scalar.value {
-    case 0..<0x20, 0x7f..<0xa0:
+    if !isTerminalHazard(scalar.value) {
+      out.unicodeScalars.append(scalar)
+    } else {
       let digits = String(scalar.value, radix: 16)
-      out += digits.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
-    case 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069:
-      out += "\\u{\(String(scalar.value, radix: 16))}"
-    default: out.unicodeScalars.append(scalar)
+      out += scalar.value > 0xff ? "\\u{\(digits)}" : digits.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
     }
   }
   return out

@@ -1,0 +1,181 @@
+import System
+
+/// Writes JSON into one reused byte buffer. The caller writes the punctuation (``raw(_:)``); this writes the values.
+///
+/// It is on the event path: no String, no Array, no allocation once `bytes` has reached its working size.
+package struct JSONWriter: Sendable {
+  /// What has been written. `removeAll(keepingCapacity: true)` between batches; cut it to undo a line.
+  package var bytes: [UInt8] = []
+
+  /// The second that `secondText` shows: events come in order of time, so nearly every one hits it.
+  private var second: Int64 = .min
+  /// `"2026-11-20T23:32:51.`, with the opening quote.
+  private var secondText = InlineArray<21, UInt8>(repeating: 0)
+
+  package init(capacityBytes: Int = 0) { bytes.reserveCapacity(capacityBytes) }
+
+  /// Literal JSON: keys, punctuation, constants.
+  package mutating func raw(_ text: StaticString) {
+    text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+  }
+
+  /// Bytes that are JSON already.
+  package mutating func raw(bytes span: RawSpan) {
+    span.withUnsafeBytes { bytes.append(contentsOf: $0) }
+  }
+
+  /// A JSON string: quoted and escaped; what is not UTF-8 becomes U+FFFD.
+  /// - Returns: whether every byte survived, that is, whether the text was UTF-8.
+  @discardableResult
+  package mutating func string(_ text: RawSpan) -> Bool {
+    bytes.append(UInt8(ascii: "\""))
+    let whole = escaped(text)
+    bytes.append(UInt8(ascii: "\""))
+    return whole
+  }
+
+  /// The same of a String, which is always UTF-8. Not for the event path: a bridged or short String is copied first.
+  package mutating func string(_ text: String) {
+    var text = text
+    bytes.append(UInt8(ascii: "\""))
+    text.withUTF8 { _ = escaped($0.span.bytes) }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// The inside of a JSON string, for one that is put together from pieces (each whole UTF-8 sequences).
+  /// - Returns: whether every byte survived.
+  @discardableResult
+  package mutating func escaped(_ text: RawSpan) -> Bool {
+    var whole = true
+    var written = 0
+    var index = 0
+    while true {
+      index = indexOfSpecial(text, from: index)
+      guard index < text.byteCount else { break }
+      let step = utf8Step(text, at: index)
+      if let scalar = step.scalar, scalar >= 0x80, !isTerminalHazard(scalar) {
+        index += step.length
+        continue
+      }
+      raw(bytes: text.extracting(written..<index))
+      index += step.length
+      written = index
+      if let scalar = step.scalar {
+        escape(scalar)
+      } else {
+        whole = false
+        raw("\u{fffd}")
+      }
+    }
+    raw(bytes: text.extracting(written..<text.byteCount))
+    return whole
+  }
+
+  /// A scalar that JSON or a terminal does not take as it is; all of them are below U+FFFF.
+  private mutating func escape(_ scalar: UInt32) {
+    switch scalar {
+    case 0x22: raw("\\\"")
+    case 0x5c: raw("\\\\")
+    case 0x08: raw("\\b")
+    case 0x09: raw("\\t")
+    case 0x0a: raw("\\n")
+    case 0x0c: raw("\\f")
+    case 0x0d: raw("\\r")
+    default:
+      raw("\\u")
+      hexByte(UInt8(truncatingIfNeeded: scalar >> 8))
+      hexByte(UInt8(truncatingIfNeeded: scalar))
+    }
+  }
+
+  /// A decimal number.
+  package mutating func integer(_ value: UInt64) {
+    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var start = 20
+    var rest = value
+    repeat {
+      start -= 1
+      digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest != 0
+    raw(bytes: digits.span.bytes.extracting(start..<20))
+  }
+
+  /// A decimal number of any other width.
+  @inline(__always)
+  package mutating func integer(_ value: some FixedWidthInteger) {
+    if value < 0 { bytes.append(UInt8(ascii: "-")) }
+    integer(UInt64(truncatingIfNeeded: value.magnitude))
+  }
+
+  /// Two lower-case hexadecimal digits.
+  package mutating func hexByte(_ byte: UInt8) {
+    bytes.append(Self.hexDigit(byte >> 4))
+    bytes.append(Self.hexDigit(byte & 15))
+  }
+
+  /// A JSON string of lower-case hexadecimal digits, two a byte: the lossless form of what is not UTF-8.
+  package mutating func hexString(_ span: RawSpan) {
+    bytes.append(UInt8(ascii: "\""))
+    for index in 0..<span.byteCount { hexByte(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// A JSON string holding the time as ISO 8601 in UTC with milliseconds, `"2026-11-20T23:32:51.738Z"`.
+  /// - Parameter milliseconds: since 1970; what lies outside the years 1970 to 9999 is drawn to the nearer end.
+  package mutating func timestamp(milliseconds: Int64) {
+    let milliseconds = min(max(milliseconds, 0), CivilTime.lastMillisecond)
+    let (wanted, part) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+    if wanted != second { show(second: wanted) }
+    let start = secondText
+    raw(bytes: start.span.bytes)
+    let text: [3 of UInt8] = [Self.digit(part / 100), Self.digit(part / 10), Self.digit(part)]
+    raw(bytes: text.span.bytes)
+    raw("Z\"")
+  }
+
+  /// Fills the memo of ``timestamp(milliseconds:)``.
+  private mutating func show(second wanted: Int64) {
+    let time = CivilTime(secondsUTC: wanted)
+    secondText = [
+      UInt8(ascii: "\""),
+      Self.digit(time.year / 1000), Self.digit(time.year / 100), Self.digit(time.year / 10), Self.digit(time.year), UInt8(ascii: "-"),
+      Self.digit(time.month / 10), Self.digit(time.month), UInt8(ascii: "-"),
+      Self.digit(time.day / 10), Self.digit(time.day), UInt8(ascii: "T"),
+      Self.digit(time.hour / 10), Self.digit(time.hour), UInt8(ascii: ":"),
+      Self.digit(time.minute / 10), Self.digit(time.minute), UInt8(ascii: ":"),
+      Self.digit(time.second / 10), Self.digit(time.second), UInt8(ascii: "."),
+    ]
+    second = wanted
+  }
+
+  private static func digit(_ value: Int64) -> UInt8 { UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10) }
+
+  private static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value }
+}
+
+/// The first byte at or after `start` that cannot be copied into a JSON string unseen: a control byte, `"`, `\`, DEL or
+/// anything over 0x7f; the span's end if there is none. Eight bytes at a time.
+@inline(__always)
+func indexOfSpecial(_ text: RawSpan, from start: Int) -> Int {
+  let count = text.byteCount
+  var index = start
+  while count - index >= 8 {
+    let word = UInt64(littleEndian: text.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+    // Each term sets the top bit of a byte that is special. A subtraction may borrow out of a byte that is special, so
+    // higher bytes can be flagged wrongly, but the lowest flagged one never is.
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let flags =
+      word | (word &- ones &* 0x20) | ((word ^ ones &* 0x22) &- ones) | ((word ^ ones &* 0x5c) &- ones)
+      | ((word ^ ones &* 0x7f) &- ones)
+    let special = flags & (ones &* 0x80)
+    if special != 0 { return index + special.trailingZeroBitCount / 8 }
+    index += 8
+  }
+  while index < count {
+    let byte = text.unsafeLoad(fromByteOffset: index, as: UInt8.self)
+    if byte < 0x20 || byte >= 0x7f || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return index }
+    index += 1
+  }
+  return count
+}
