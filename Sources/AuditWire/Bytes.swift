@@ -2,41 +2,41 @@
 // caller owns and lends for the duration of a call, so the event path needs neither String nor Array.
 
 /// A run of bytes in a buffer that somebody else owns: 8 bytes, no lifetime.
-package struct Slice: Equatable, Sendable {
-  package var start: Int32
-  package var count: Int32
+@usableFromInline package struct Slice: Equatable, Sendable {
+  @usableFromInline package var start: Int32
+  @usableFromInline package var count: Int32
 
-  package init(start: Int, count: Int) {
+  @inlinable package init(start: Int, count: Int) {
     self.start = Int32(truncatingIfNeeded: start)
     self.count = Int32(truncatingIfNeeded: count)
   }
 
   /// Nothing at all, which is not the same as an empty value: see ``Value``.
-  package static let none = Slice(start: 0, count: 0)
+  @inlinable package static var none: Slice { Slice(start: 0, count: 0) }
 
-  package var isEmpty: Bool { count == 0 }
+  @inlinable package var isEmpty: Bool { count == 0 }
   /// The first index behind the run.
-  package var end: Int { Int(start) + Int(count) }
-  package var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+  @inlinable package var end: Int { Int(start) + Int(count) }
+  @inlinable package var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
 }
 
 extension RawSpan {
   /// The byte at `index`; traps outside the span, like any subscript.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func byte(_ index: Int) -> UInt8 { unsafeLoad(fromByteOffset: index, as: UInt8.self) }
 
   /// The byte at `index`, 0 at and behind the end: for look-ahead on hostile input.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func peek(_ index: Int) -> UInt8 { index < byteCount ? byte(index) : 0 }
 
   /// Eight bytes from `index`, the first one lowest; those behind the end read as 0.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func word(_ index: Int) -> UInt64 {
     if index <= byteCount &- 8 { return UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) }
     return wordAtEnd(index)
   }
 
-  @inline(never)
+  @usableFromInline @inline(never)
   package func wordAtEnd(_ index: Int) -> UInt64 {
     var result: UInt64 = 0
     var at = byteCount
@@ -48,7 +48,7 @@ extension RawSpan {
   }
 
   /// Whether both hold the same bytes, eight at a time.
-  package func equals(_ other: RawSpan) -> Bool {
+  @inlinable package func equals(_ other: RawSpan) -> Bool {
     guard byteCount == other.byteCount else { return false }
     var at = 0
     while at &+ 8 <= byteCount {
@@ -65,13 +65,13 @@ extension RawSpan {
   }
 
   /// Whether the bytes are those of `text`.
-  package func equals(_ text: StaticString) -> Bool {
+  @inlinable package func equals(_ text: StaticString) -> Bool {
     guard byteCount == text.utf8CodeUnitCount else { return false }
     return hasPrefix(text, at: 0)
   }
 
   /// Whether `text` stands at `index`.
-  package func hasPrefix(_ text: StaticString, at index: Int) -> Bool {
+  @inlinable package func hasPrefix(_ text: StaticString, at index: Int) -> Bool {
     let count = text.utf8CodeUnitCount
     guard index >= 0, index <= byteCount &- count else { return false }
     for offset in 0..<count where byte(index &+ offset) != text.utf8Start[offset] { return false }
@@ -79,7 +79,7 @@ extension RawSpan {
   }
 
   /// The index of the first `wanted` at or behind `from` and before `end`, or nil; eight bytes at a time.
-  package func firstIndex(of wanted: UInt8, from: Int, before end: Int) -> Int? {
+  @inlinable package func firstIndex(of wanted: UInt8, from: Int, before end: Int) -> Int? {
     let pattern = Swar.spread(wanted)
     var at = from
     while at &+ 8 <= end {
@@ -96,7 +96,7 @@ extension RawSpan {
 
   /// A 64-bit hash of the bytes (multiply and fold, eight at a time): for caches whose hits are confirmed byte by byte,
   /// so a collision that an attacker finds costs time and never correctness.
-  package func hash(seed: UInt64) -> UInt64 {
+  @inlinable package func hash(seed: UInt64) -> UInt64 {
     var state = seed ^ UInt64(truncatingIfNeeded: byteCount)
     var at = 0
     while at &+ 8 <= byteCount {
@@ -107,29 +107,29 @@ extension RawSpan {
   }
 
   /// A copy of the bytes; for rare paths and tests.
-  package func array() -> [UInt8] { withUnsafeBytes { Array($0) } }
+  @inlinable package func array() -> [UInt8] { withUnsafeBytes { Array($0) } }
 
   /// The bytes as text, damaged UTF-8 repaired; for rare paths and tests.
-  package func text() -> String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+  @inlinable package func text() -> String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
 }
 
 /// Arithmetic on eight bytes at once ("SIMD within a register").
-package enum Swar {
-  @inline(__always)
+@usableFromInline package enum Swar {
+  @inlinable @inline(__always)
   package static func spread(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 
   /// The high bit of every byte that is 0 (bytes behind the first hit may be false hits; the lowest is right).
-  @inline(__always)
+  @inlinable @inline(__always)
   package static func zeroBytes(_ word: UInt64) -> UInt64 { (word &- spread(1)) & ~word & spread(0x80) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package static func fold(_ word: UInt64) -> UInt64 {
     let product = word.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
     return product.high ^ product.low
   }
 
   /// `text`'s first bytes as ``RawSpan/word(_:)`` would read them; at most eight. Folds to a constant.
-  @inline(__always)
+  @inlinable @inline(__always)
   package static func literal(_ text: StaticString) -> UInt64 {
     var result: UInt64 = 0
     var at = text.utf8CodeUnitCount
@@ -144,14 +144,14 @@ package enum Swar {
 /// Lends an array's bytes.
 extension Array where Element == UInt8 {
   /// Appends a run of bytes; no allocation while the capacity suffices.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func append(_ bytes: RawSpan) {
     bytes.withUnsafeBytes { append(contentsOf: $0) }
   }
 
   /// Appends a part of another array. (A span of one stored property cannot be lent while another one is changed, so
   /// code that copies between its own buffers passes the array.)
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func append(_ other: [UInt8], _ range: Range<Int>) {
     append(other.span.bytes.extracting(range))
   }

@@ -3,13 +3,13 @@
 /// Every step that does not find what it expects returns false or nil and leaves the position alone, so the caller can
 /// fall back to ``FieldCursor``. No step reads outside the bytes.
 /// The bytes come with every call rather than being kept: a stored span needs an experimental compiler flag.
-package struct Cursor {
-  package var at: Int
+@usableFromInline package struct Cursor {
+  @usableFromInline package var at: Int
 
-  package init(at: Int = 0) { self.at = at }
+  @inlinable package init(at: Int = 0) { self.at = at }
 
   /// Steps over `text` (at most eight bytes) if it stands here.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func skip(_ text: StaticString, _ bytes: RawSpan) -> Bool {
     let count = text.utf8CodeUnitCount
     let mask: UInt64 = count >= 8 ? ~0 : (1 &<< UInt64(count &* 8)) &- 1
@@ -19,7 +19,7 @@ package struct Cursor {
   }
 
   /// An unsigned decimal number of at most 20 digits; nil where none stands or it does not fit.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func decimal(_ bytes: RawSpan) -> UInt64? {
     var value: UInt64 = 0
     var here = at
@@ -38,7 +38,7 @@ package struct Cursor {
   }
 
   /// A decimal number with an optional minus sign.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func signed(_ bytes: RawSpan) -> Int64? {
     let start = at
     let negative = bytes.peek(at) == UInt8(ascii: "-")
@@ -51,14 +51,14 @@ package struct Cursor {
   }
 
   /// A hexadecimal number of at most 16 digits, either case.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? { digits(bytes, shift: 4, limit: 16) }
 
   /// An octal number of at most 21 digits.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func octal(_ bytes: RawSpan) -> UInt64? { digits(bytes, shift: 3, limit: 21) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   mutating func digits(_ bytes: RawSpan, shift: UInt64, limit: Int) -> UInt64? {
     var value: UInt64 = 0
     var here = at
@@ -74,7 +74,7 @@ package struct Cursor {
   }
 
   /// A value as the kernel prints one: `"quoted"`, hexadecimal, `(null)` or a bare word up to the next blank.
-  @inline(__always)
+  @inlinable @inline(__always)
   package mutating func value(_ bytes: RawSpan) -> Value {
     if bytes.peek(at) == UInt8(ascii: "\"") {
       let start = at &+ 1
@@ -91,7 +91,7 @@ package struct Cursor {
 }
 
 /// The value of a hexadecimal digit, 255 for any other byte.
-@inline(__always)
+@inlinable @inline(__always)
 package func hexDigit(_ byte: UInt8) -> UInt8 {
   let decimal = byte &- 0x30
   if decimal <= 9 { return decimal }

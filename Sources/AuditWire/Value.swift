@@ -4,8 +4,8 @@
 /// 0x21…0x7e and none is a quote, otherwise in upper-case hexadecimal without quotes; a NULL pointer is `(null)` without
 /// quotes (kernel/audit.c audit_log_n_untrustedstring). So the quotes alone tell a file called `DEADBEEF` from four
 /// bytes in hexadecimal.
-package struct Value: Equatable, Sendable {
-  package enum Encoding: UInt8, Sendable {
+@usableFromInline package struct Value: Equatable, Sendable {
+  @usableFromInline package enum Encoding: UInt8, Sendable {
     /// The field is not there at all.
     case absent
     /// `(null)`: the kernel had no string.
@@ -17,25 +17,25 @@ package struct Value: Equatable, Sendable {
     case bare
   }
 
-  package var slice: Slice
-  package var encoding: Encoding
+  @usableFromInline package var slice: Slice
+  @usableFromInline package var encoding: Encoding
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(start: Int, count: Int, encoding: Encoding) {
     slice = Slice(start: start, count: count)
     self.encoding = encoding
   }
 
-  package static let absent = Value(start: 0, count: 0, encoding: .absent)
+  @inlinable package static var absent: Value { Value(start: 0, count: 0, encoding: .absent) }
 
   /// Classifies the unquoted word at `start`.
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(bare bytes: RawSpan, start: Int, count: Int) {
     slice = Slice(start: start, count: count)
     encoding = Value.bareEncoding(bytes, start: start, count: count)
   }
 
-  static func bareEncoding(_ bytes: RawSpan, start: Int, count: Int) -> Encoding {
+  @inlinable static func bareEncoding(_ bytes: RawSpan, start: Int, count: Int) -> Encoding {
     if count == 6, bytes.hasPrefix("(null)", at: start) { return .null }
     if count == 0 || count & 1 != 0 { return .bare }
     for index in start..<start &+ count where hexDigit(bytes.byte(index)) > 15 { return .bare }
@@ -43,10 +43,10 @@ package struct Value: Equatable, Sendable {
   }
 
   /// Whether there is a string: neither absent nor `(null)`.
-  package var isPresent: Bool { encoding.rawValue > Encoding.null.rawValue }
+  @inlinable package var isPresent: Bool { encoding.rawValue > Encoding.null.rawValue }
 
   /// Appends the bytes that the value stands for. Nothing for an absent one or `(null)`.
-  package func decode(from bytes: RawSpan, into output: inout [UInt8]) {
+  @inlinable package func decode(from bytes: RawSpan, into output: inout [UInt8]) {
     switch encoding {
     case .absent, .null: return
     case .quoted, .bare: output.append(bytes.extracting(slice.range))

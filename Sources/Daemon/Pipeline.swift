@@ -46,7 +46,7 @@ package struct Pipeline: Sendable {
       typed.read(assembler[slot])
       interpreter.interpret(assembler[slot], typed)
       encoder.append(assembler[slot], typed, interpreter)
-      span.add(serial: assembler[slot].serial, time: assembler[slot].time)
+      span.add(serial: assembler[slot].serial, timeMs: assembler[slot].time)
       if assembler[slot].completion == .timeout && typed.hasSyscall || assembler[slot].completion == .evicted || typed.isMissingPaths {
         incompleteEvents &+= 1
       }
