@@ -39,6 +39,7 @@ let package = Package(
     target("AuditEvents", ["AuditWire"]),
     target("FileChanges", ["AuditEvents", "AuditWire"]),
 
+    .executableTarget(name: "decodebench", dependencies: ["Daemon"], swiftSettings: strict),
     // impure
     target("System", ["CLinux", systemPackage]),
     target("AuditControl", ["CAudit", "System"]),

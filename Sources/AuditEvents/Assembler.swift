@@ -80,7 +80,7 @@ package struct Assembler: Sendable {
 
   /// Takes one record: its type, and its text from `audit(` on. `node` is the host of a log line, or empty.
   ///
-  /// Complete events are then to be taken with ``next()``. Returns the header, nil where there is none (counted).
+  /// Complete events are then to be taken with ``next(_:)``. Returns the header, nil where there is none (counted).
   @discardableResult
   package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
     counters.records &+= 1
@@ -92,10 +92,8 @@ package struct Assembler: Sendable {
       finishAtEnd(found)
       return found
     }
-    // the enrichment is auditd's own reading of the record; ours comes from the record
-    let end = enrichmentStart(text, from: found.bodyStart)
     let slot = openSlot(for: found, node: node)
-    append(type, text.extracting(found.bodyStart..<end), to: slot, now: now)
+    append(type, text.extracting(found.bodyStart..<text.byteCount), to: slot, now: now)
     if type.standsAlone, slots[slot].records.count == 1 {
       close(slot, .alone)
     } else if endsAtProctitle, type == .proctitle {
@@ -125,35 +123,27 @@ package struct Assembler: Sendable {
     while oldest >= 0 { close(Int(oldest), .endOfInput) }
   }
 
-  /// The slot of the next complete event, to be read through ``subscript(_:)`` and given back with ``release(_:)``.
-  package mutating func next() -> Int? {
+  /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
+  /// complete.
+  package mutating func next(_ event: inout Event) -> Bool {
     guard readyHead < ready.count else {
       if readyHead > 0 {
         ready.removeAll(keepingCapacity: true)
         readyHead = 0
       }
-      return nil
+      return false
     }
-    defer { readyHead &+= 1 }
-    return Int(ready[readyHead])
+    let slot = ready[readyHead]
+    readyHead &+= 1
+    swap(&slots[Int(slot)], &event)
+    freeSlots.append(slot)
+    return true
   }
-
-  /// A complete event.
-  package subscript(slot: Int) -> Event {
-    @inline(__always) _read { yield slots[slot] }
-  }
-
-  /// Gives a slot from ``next()`` back.
-  package mutating func release(_ slot: Int) { freeSlots.append(Int32(slot)) }
 
   /// Whether events are waiting for more records.
   package var hasOpenEvents: Bool { oldest >= 0 }
 
   // MARK: -
-
-  private func enrichmentStart(_ text: RawSpan, from start: Int) -> Int {
-    text.firstIndex(of: enrichmentSeparator, from: start, before: text.byteCount) ?? text.byteCount
-  }
 
   private func key(_ header: RecordHeader) -> UInt64 {
     UInt64(truncatingIfNeeded: header.time) &<< 32 ^ UInt64(header.serial)

@@ -3,7 +3,7 @@ import AuditWire
 /// One record inside an ``Event``: its type, and where its fields are in the event's bytes.
 package struct RecordSlice: Sendable {
   package var type: RecordType
-  /// The record's text behind `audit(…): `, without auditd's enrichment.
+  /// The record's text behind `audit(…): `, with auditd's enrichment where there is one (``FieldCursor`` stops before it).
   package var body: Slice
 }
 

@@ -122,6 +122,27 @@ extension RawSpan {
   @inlinable @inline(__always)
   package static func zeroBytes(_ word: UInt64) -> UInt64 { (word &- spread(1)) & ~word & spread(0x80) }
 
+  /// How many of the word's low bytes are decimal digits, counted up to the first that is none; at most 8.
+  @inlinable @inline(__always)
+  package static func digitCount(_ word: UInt64) -> Int {
+    // a byte is a digit if its high half is 3 and adding 6 does not carry it to 4
+    let high = (word & spread(0xf0)) ^ spread(0x30)
+    let carried = (((word & spread(0x7f)) &+ spread(6)) & spread(0xf0)) ^ spread(0x30)
+    let wrong = high | carried
+    return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
+  }
+
+  /// The number that the word's first `count` (1…8) bytes, all digits, spell.
+  @inlinable @inline(__always)
+  package static func decimal(_ word: UInt64, _ count: Int) -> UInt64 {
+    // drop the rest, so that leading zeroes fill up; then add neighbours: pairs, fours, all
+    var value = (word &- spread(0x30)) &<< UInt64(64 &- count &* 8)
+    value = value &* 10 &+ value &>> 8
+    let low = (value & 0x0000_00ff_0000_00ff) &* 0x000f_4240_0000_0064
+    let high = (value &>> 16 & 0x0000_00ff_0000_00ff) &* 0x0000_2710_0000_0001
+    return (low &+ high) &>> 32
+  }
+
   @inlinable @inline(__always)
   package static func fold(_ word: UInt64) -> UInt64 {
     let product = word.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)

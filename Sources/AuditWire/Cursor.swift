@@ -18,21 +18,30 @@
     return true
   }
 
-  /// An unsigned decimal number of at most 20 digits; nil where none stands or it does not fit.
+  /// An unsigned decimal number; nil where none stands or it does not fit into 64 bits.
   @inlinable @inline(__always)
   package mutating func decimal(_ bytes: RawSpan) -> UInt64? {
-    var value: UInt64 = 0
-    var here = at
-    while true {
-      let digit = bytes.peek(here) &- 0x30
-      if digit > 9 { break }
+    let word = bytes.word(at)
+    let count = Swar.digitCount(word)
+    // up to seven digits in one go: most ids and sizes
+    if count &- 1 < 7 {
+      at &+= count
+      return Swar.decimal(word, count)
+    }
+    return count == 0 ? nil : longDecimal(bytes)
+  }
+
+  @usableFromInline
+  mutating func longDecimal(_ bytes: RawSpan) -> UInt64? {
+    var value = Swar.decimal(bytes.word(at), 8)
+    var here = at &+ 8
+    while case let digit = bytes.peek(here) &- 0x30, digit <= 9 {
       let (product, tooLarge) = value.multipliedReportingOverflow(by: 10)
       let (sum, overflow) = product.addingReportingOverflow(UInt64(digit))
       if tooLarge || overflow { return nil }
       value = sum
       here &+= 1
     }
-    guard here > at else { return nil }
     at = here
     return value
   }
@@ -76,17 +85,23 @@
   /// A value as the kernel prints one: `"quoted"`, hexadecimal, `(null)` or a bare word up to the next blank.
   @inlinable @inline(__always)
   package mutating func value(_ bytes: RawSpan) -> Value {
-    if bytes.peek(at) == UInt8(ascii: "\"") {
+    let word = bytes.word(at)
+    if word & 0xff == 0x22 {
       let start = at &+ 1
-      if let quote = bytes.firstIndex(of: UInt8(ascii: "\""), from: start, before: bytes.byteCount) {
+      if let quote = bytes.firstIndex(of: 0x22, from: start, before: bytes.byteCount) {
         at = quote &+ 1
         return Value(start: start, count: quote &- start, encoding: .quoted)
       }
     }
+    return bareValue(bytes)
+  }
+
+  @usableFromInline
+  mutating func bareValue(_ bytes: RawSpan) -> Value {
     let start = at
-    let end = bytes.firstIndex(of: UInt8(ascii: " "), from: start, before: bytes.byteCount) ?? bytes.byteCount
-    at = end
-    return Value(bare: bytes, start: start, count: end &- start)
+    // a control byte ends a word as well: auditd puts its enrichment behind one
+    while at < bytes.byteCount, bytes.byte(at) > 0x20 { at &+= 1 }
+    return Value(bare: bytes, start: start, count: at &- start)
   }
 }
 

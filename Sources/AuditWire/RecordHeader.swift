@@ -87,14 +87,33 @@ package struct LinePrefix: Equatable, Sendable {
       node = Slice(start: cursor.at, count: blank - cursor.at)
       cursor.at = blank + 1
     }
-    guard cursor.skip("type=", bytes),
-      let blank = bytes.firstIndex(of: UInt8(ascii: " "), from: cursor.at, before: bytes.byteCount),
-      let type = RecordType(name: bytes.extracting(cursor.at..<blank))
-    else { return nil }
-    self.type = type
-    cursor.at = blank + 1
-    guard cursor.skip("msg=", bytes) else { return nil }
+    guard cursor.skip("type=", bytes) else { return nil }
+    // the records of file events, of which logs consist
+    if cursor.skip("PATH msg", bytes) {
+      type = .path
+    } else if cursor.skip("SYSCALL ", bytes), cursor.skip("msg", bytes) {
+      type = .syscall
+    } else if cursor.skip("CWD msg", bytes) {
+      type = .cwd
+    } else if cursor.skip("PROCTITL", bytes), cursor.skip("E msg", bytes) {
+      type = .proctitle
+    } else {
+      guard let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
+      self.type = type
+    }
+    guard cursor.skip("=", bytes) else { return nil }
     headerStart = cursor.at
+  }
+}
+
+extension Cursor {
+  /// The record type whose name stands here, up to the next blank.
+  mutating func typeName(_ bytes: RawSpan) -> RecordType? {
+    guard let blank = bytes.firstIndex(of: UInt8(ascii: " "), from: at, before: bytes.byteCount),
+      let type = RecordType(name: bytes.extracting(at..<blank))
+    else { return nil }
+    at = blank
+    return type
   }
 }
 

@@ -9,6 +9,7 @@ package struct Pipeline: Sendable {
   package var interpreter: Interpreter
   /// Holds the lines until the caller takes them.
   package var encoder: NativeEncoder
+  private var event = Event()
   private var typed = TypedEvent()
   /// What the events in `encoder.lines` span; the caller resets it when it takes them.
   package var span = BatchSpan()
@@ -42,15 +43,14 @@ package struct Pipeline: Sendable {
   }
 
   private mutating func drain() {
-    while let slot = assembler.next() {
-      typed.read(assembler[slot])
-      interpreter.interpret(assembler[slot], typed)
-      encoder.append(assembler[slot], typed, interpreter)
-      span.add(serial: assembler[slot].serial, timeMs: assembler[slot].time)
-      if assembler[slot].completion == .timeout && typed.hasSyscall || assembler[slot].completion == .evicted || typed.isMissingPaths {
+    while assembler.next(&event) {
+      typed.read(event)
+      interpreter.interpret(event, typed)
+      encoder.append(event, typed, interpreter)
+      span.add(serial: event.serial, timeMs: event.time)
+      if event.completion == .timeout && typed.hasSyscall || event.completion == .evicted || typed.isMissingPaths {
         incompleteEvents &+= 1
       }
-      assembler.release(slot)
     }
   }
 }

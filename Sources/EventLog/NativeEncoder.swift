@@ -76,7 +76,7 @@ package struct NativeEncoder: Sendable {
     var isWhole = true
     if !change.path.isEmpty {
       lines.raw("\"path\":")
-      isWhole = text(interpreter.paths, change.path, textLimit)
+      isWhole = text(interpreter.resolver.paths, change.path, textLimit)
     }
     if !change.identity.isUnknown { identity(change.identity, afterPath: !change.path.isEmpty) }
     if change.mode != 0 {
@@ -108,14 +108,14 @@ package struct NativeEncoder: Sendable {
     lines.raw(interpreter.operation.name)
     lines.raw("\"")
     lines.raw(actors.entries[actor].session)
-    let isPreviousWhole = previous(change, interpreter.paths, textLimit)
-    details(change, typed, interpreter.paths, textLimit)
+    let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
+    details(change, typed, interpreter.resolver.paths, textLimit)
     if !isWhole || !isPreviousWhole {
       lines.raw(",\"raw\":{\"path\":")
-      lines.hexString(interpreter.paths, change.path)
+      lines.hexString(interpreter.resolver.paths, change.path)
       if !change.previousPath.isEmpty {
         lines.raw(",\"previous_path\":")
-        lines.hexString(interpreter.paths, change.previousPath)
+        lines.hexString(interpreter.resolver.paths, change.previousPath)
       }
       lines.raw("}")
     }

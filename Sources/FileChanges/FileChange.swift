@@ -1,7 +1,7 @@
 import AuditEvents
 import AuditWire
 
-/// One change of one file: what an event means. Paths are slices of ``Interpreter/paths``.
+/// One change of one file: what an event means. Paths are slices of ``PathResolver/paths``.
 package struct FileChange: Sendable {
   /// How sure the path is. Everything but `.exact` is written to the log as `fsaudit.path_confidence`.
   package enum Confidence: UInt8, Sendable {

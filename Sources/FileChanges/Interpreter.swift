@@ -16,7 +16,8 @@ package struct Interpreter: Sendable {
   /// The system call of the last event, `.none` where it is none that changes files.
   package private(set) var operation = Operation()
 
-  private var resolver: PathResolver
+  /// Its `paths` are the bytes that the changes' slices point into.
+  package private(set) var resolver: PathResolver
   private var architecture: UInt32 = 0
   private var callNumber: Int32 = -1
   /// Whether the kernel lists a rename's new parent before its old one: the compiler's choice of evaluation order
@@ -29,9 +30,6 @@ package struct Interpreter: Sendable {
     resolver = PathResolver(lookup: lookup)
     changes.reserveCapacity(16)
   }
-
-  /// The bytes that the changes' slices point into.
-  package var paths: [UInt8] { _read { yield resolver.paths } }
 
   /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
   package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {

@@ -2,7 +2,7 @@ import AuditEvents
 import AuditWire
 
 /// Makes absolute paths of what PATH records say: the directory map first, then names, then the running system.
-struct PathResolver: Sendable {
+package struct PathResolver: Sendable {
   /// A path that was found, in the scratch bytes, and where its directory is in the map.
   struct Found {
     var path = Slice.none
@@ -41,7 +41,7 @@ struct PathResolver: Sendable {
 
   let lookup: Lookup
   /// Absolute paths, back to back: what slices of ``FileChange`` point into.
-  var paths: [UInt8] = []
+  package internal(set) var paths: [UInt8] = []
   private var name: [UInt8] = []
   private var candidate: [UInt8] = []
 
