@@ -38,7 +38,7 @@ let package = Package(
     // impure
     target("System", ["CLinux", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
-    target("AuditStream", ["AuditWire", "System", "CCompression"]),
+    target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
     target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
     target(
@@ -57,5 +57,6 @@ let package = Package(
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
+    tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
   ]
 )

@@ -2,3 +2,4 @@
 #pragma once
 #include "linux_files.h"
 #include "linux_netlink.h"
+#include "linux_receive.h"
