@@ -39,11 +39,10 @@ let package = Package(
     target("AuditEvents", ["AuditWire"]),
     target("FileChanges", ["AuditEvents", "AuditWire"]),
 
-    .executableTarget(name: "decodebench", dependencies: ["Daemon"], swiftSettings: strict),
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("AuditControl", ["CAudit", "System"]),
-    target("AuditStream", ["AuditWire", "System", "CCompression"]),
+    target("AuditControl", ["CAudit", "System", systemPackage]),
+    target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
     target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
     target(
@@ -59,6 +58,10 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // tests
+    .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
+    tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("EventLogTests", ["EventLog", "System", "CCompression"]),
   ]
 )
