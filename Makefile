@@ -18,7 +18,7 @@ JOBS ?= $(shell nproc)
 # Every target imports only what Package.swift says that it does.
 SWIFT_FLAGS ?= -j $(JOBS) --explicit-target-dependency-import-check error
 # A binary for hosts without Swift; every symbol is bound before main, and the table of them is read-only then. It is PIE anyway.
-RELEASE_FLAGS ?= -c release --static-swift-stdlib -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
+RELEASE_FLAGS ?= -c release --static-swift-stdlib --disable-local-rpath -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
 
 BINARY = .build/release/fsaudit
 # The same without symbols: what is installed.

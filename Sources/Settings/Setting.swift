@@ -1,5 +1,5 @@
 import System
-import TOMLKit
+internal import TOMLKit
 
 /// One row per setting: its place in the file, and how its value gets into ``Settings``.
 struct Setting {

@@ -1,6 +1,6 @@
 import System
 import SystemPackage
-import TOMLKit
+internal import TOMLKit
 
 extension Settings {
   /// Where the settings are when nobody says otherwise.
