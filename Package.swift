@@ -37,7 +37,7 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("AuditControl", ["CAudit", "System"]),
+    target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["AuditWire", "System", "CCompression"]),
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
     target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
@@ -53,5 +53,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+
+    // tests
+    .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
   ]
 )
