@@ -2,3 +2,5 @@
 #pragma once
 #include "linux_files.h"
 #include "linux_terminal.h"
+#include "linux_netlink.h"
+#include "linux_receive.h"

@@ -1,0 +1,69 @@
+import AuditWire
+
+/// One record inside an ``Event``: its type, and where its fields are in the event's bytes.
+package struct RecordSlice: Sendable {
+  package var type: RecordType
+  /// The record's text behind `audit(…): `, with auditd's enrichment where there is one (``FieldCursor`` stops before it).
+  package var body: Slice
+}
+
+/// All records of one `audit(time:serial)`.
+///
+/// Events live in the ``Assembler``'s slots and are used again: their arrays keep their capacity, so that a steady
+/// stream of events allocates nothing.
+package struct Event: Sendable {
+  /// How the event came to its end.
+  package enum Completion: UInt8, Sendable {
+    /// The kernel's EOE record arrived: every record that was sent has been seen.
+    case endOfEvent
+    /// The PROCTITLE record, the kernel's last before EOE, where EOE is not written (auditd's log).
+    case proctitle
+    /// A record of a type that never has company.
+    case alone
+    /// Nothing more arrived in time.
+    case timeout
+    /// The assembler needed the slot: its bounds were reached.
+    case evicted
+    /// The log ended.
+    case endOfInput
+  }
+
+  package var serial: UInt32 = 0
+  /// Milliseconds since 1970, from the records.
+  package var time: Int64 = 0
+  /// Every record's fields, back to back.
+  package var bytes: [UInt8] = []
+  package var records: [RecordSlice] = []
+  /// The host that the log line names (`node=`), in ``bytes``; empty for the kernel's own stream.
+  package var node: Slice = .none
+  package var completion: Completion = .endOfEvent
+  /// Records that were left out because the event had reached its bound.
+  package var droppedRecords = 0
+  /// The event had been closed before: this is a part that came late.
+  package var isLate = false
+
+  package init() {}
+
+  /// Empties the slot, keeping its memory unless one huge event made it large.
+  mutating func reset(serial: UInt32, time: Int64) {
+    self.serial = serial
+    self.time = time
+    if bytes.capacity > 65536 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
+    if records.capacity > 512 { records = [] } else { records.removeAll(keepingCapacity: true) }
+    node = .none
+    completion = .endOfEvent
+    droppedRecords = 0
+    isLate = false
+  }
+
+  /// Whether the event came from that host.
+  func isFrom(_ host: RawSpan) -> Bool {
+    let text = bytes.span.bytes
+    return text.extracting(node.range).equals(host)
+  }
+
+  mutating func append(_ type: RecordType, _ body: RawSpan) {
+    records.append(RecordSlice(type: type, body: Slice(start: bytes.count, count: body.byteCount)))
+    bytes.append(body)
+  }
+}

@@ -1,0 +1,120 @@
+import AuditWire
+
+/// A file system object as the kernel names it: the super block's device and the inode number.
+///
+/// The device is the kernel's `s_dev`, which on btrfs differs from what stat(2) says; a mount's own number is in
+/// /proc/self/mountinfo.
+package struct FileIdentity: Hashable, Sendable {
+  /// `major << 20 | minor`, the kernel's own layout (include/linux/kdev_t.h).
+  package var device: UInt32
+  package var inode: UInt64
+
+  package init(device: UInt32, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
+
+  @inline(__always)
+  package init(major: UInt32, minor: UInt32, inode: UInt64) {
+    self.init(device: major &<< 20 | minor & 0xfffff, inode: inode)
+  }
+
+  package var major: UInt32 { device >> 20 }
+  package var minor: UInt32 { device & 0xfffff }
+  /// No inode was logged (a failed look-up, a symbolic link's text).
+  package var isUnknown: Bool { inode == 0 && device == 0 }
+  package static let unknown = FileIdentity(device: 0, inode: 0)
+}
+
+/// One PATH record: an object that the call looked up.
+package struct PathRecord: Sendable {
+  /// What the object was to the call (kernel/auditsc.c audit_log_name).
+  package enum NameType: UInt8, Sendable { case unknown, normal, parent, delete, create }
+
+  /// The text that the process gave, or for a parent what the kernel made of it (wrong under dirfd: AUDIT-FACTS 4).
+  package var name: Value = .absent
+  package var nameType: NameType = .unknown
+  package var identity: FileIdentity = .unknown
+  /// st_mode before the call (an object that the call creates: after it); 0 where none was logged.
+  package var mode: UInt32 = 0
+  package var owner: UInt32 = 0
+  package var group: UInt32 = 0
+  /// `item=`: the kernel counts the records that it sends, so a hole is a record that was lost.
+  package var item: Int32 = 0
+
+  package init() {}
+
+  mutating func read(_ bytes: RawSpan, _ body: Slice) -> Bool {
+    let text = bytes.extracting(0..<body.end)
+    if readInOrder(text, body) { return true }
+    return readFields(text, body)
+  }
+
+  @inline(__always)
+  private mutating func readInOrder(_ text: RawSpan, _ body: Slice) -> Bool {
+    var cursor = Cursor(at: Int(body.start))
+    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else { return false }
+    name = cursor.value(text)
+    guard cursor.skip(" inode=", text), let inode = cursor.decimal(text), cursor.skip(" dev=", text),
+      let major = cursor.hexadecimal(text), cursor.skip(":", text), let minor = cursor.hexadecimal(text),
+      cursor.skip(" mode=", text), let mode = cursor.octal(text), cursor.skip(" ouid=", text), let owner = cursor.decimal(text),
+      cursor.skip(" ogid=", text), let group = cursor.decimal(text), cursor.skip(" rdev=", text),
+      cursor.hexadecimal(text) != nil, cursor.skip(":", text), cursor.hexadecimal(text) != nil
+    else { return false }
+    if cursor.skip(" obj=", text) { _ = cursor.value(text) }
+    guard cursor.skip(" namety", text), cursor.skip("pe=", text) else { return false }
+    item = Int32(truncatingIfNeeded: number)
+    identity = FileIdentity(major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: inode)
+    self.mode = UInt32(truncatingIfNeeded: mode)
+    self.owner = UInt32(truncatingIfNeeded: owner)
+    self.group = UInt32(truncatingIfNeeded: group)
+    nameType = NameType(initial: text.peek(cursor.at))
+    return true
+  }
+
+  private mutating func readFields(_ text: RawSpan, _ body: Slice) -> Bool {
+    self = PathRecord()
+    var fields = FieldCursor(text, start: Int(body.start))
+    var found = false
+    while let field = fields.next(text) {
+      let label = text.extracting(field.name.range)
+      var cursor = Cursor(at: Int(field.value.slice.start))
+      found = true
+      if label.equals("name") {
+        name = field.value
+      } else if label.equals("item") {
+        item = Int32(truncatingIfNeeded: cursor.decimal(text) ?? 0)
+      } else if label.equals("inode") {
+        identity.inode = cursor.decimal(text) ?? 0
+      } else if label.equals("dev") {
+        let major = cursor.hexadecimal(text) ?? 0
+        let minor = cursor.skip(":", text) ? cursor.hexadecimal(text) ?? 0 : 0
+        identity = FileIdentity(
+          major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: identity.inode)
+      } else if label.equals("mode") {
+        mode = UInt32(truncatingIfNeeded: cursor.octal(text) ?? 0)
+      } else if label.equals("ouid") {
+        owner = UInt32(truncatingIfNeeded: cursor.decimal(text) ?? 0)
+      } else if label.equals("ogid") {
+        group = UInt32(truncatingIfNeeded: cursor.decimal(text) ?? 0)
+      } else if label.equals("nametype") || label.equals("objtype") {  // objtype: kernels 3.9 to 3.11
+        nameType = NameType(initial: text.peek(cursor.at))
+      }
+    }
+    return found
+  }
+}
+
+extension PathRecord.NameType {
+  /// From the first letter: NORMAL PARENT DELETE CREATE UNKNOWN.
+  @inline(__always)
+  init(initial: UInt8) {
+    switch initial {
+    case UInt8(ascii: "N"): self = .normal
+    case UInt8(ascii: "P"): self = .parent
+    case UInt8(ascii: "D"): self = .delete
+    case UInt8(ascii: "C"): self = .create
+    default: self = .unknown
+    }
+  }
+}

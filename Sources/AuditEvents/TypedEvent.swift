@@ -1,0 +1,81 @@
+import AuditWire
+
+/// An ``Event``'s records, read into types. One of these is used again for every event.
+package struct TypedEvent: Sendable {
+  package var syscall = SyscallRecord()
+  package var hasSyscall = false
+  package var uring = UringRecord()
+  package var hasUring = false
+  /// The process' working directory.
+  package var cwd: Value = .absent
+  package var paths: [PathRecord] = []
+  /// The command line as the process shows it: at most 128 bytes, NUL between arguments (kernel/auditsc.c MAX_PROCTITLE_AUDIT_LEN).
+  package var commandLine: Value = .absent
+  /// OPENAT2's flags: openat2(2) passes them in memory, where a2 only points to.
+  package var openFlags: UInt64?
+  package var hasExecve = false
+  /// Records whose meaning is not in the fields above (AVC, CONFIG_CHANGE, SOCKADDR, unknown types …): indices into the
+  /// event's records. They are logged field by field.
+  package var otherRecords: [Int32] = []
+  /// PATH records are numbered without holes, so a hole is a lost record.
+  package var isMissingPaths = false
+
+  package init() {
+    paths.reserveCapacity(16)
+    otherRecords.reserveCapacity(16)
+  }
+
+  /// Where the event's actor is described: the SYSCALL's tail, or URINGOP's body.
+  package var actor: Slice { hasSyscall ? syscall.actor : hasUring ? uring.actor : .none }
+
+  /// Reads `event`, replacing what was read before.
+  package mutating func read(_ event: borrowing Event) {
+    hasSyscall = false
+    hasUring = false
+    cwd = .absent
+    commandLine = .absent
+    openFlags = nil
+    hasExecve = false
+    isMissingPaths = false
+    paths.removeAll(keepingCapacity: true)
+    otherRecords.removeAll(keepingCapacity: true)
+    let bytes = event.bytes.span.bytes
+    for index in event.records.indices {
+      let record = event.records[index]
+      switch record.type {
+      case .path:
+        var path = PathRecord()
+        if path.read(bytes, record.body) {
+          if Int(path.item) != paths.count { isMissingPaths = true }
+          paths.append(path)
+        } else {
+          otherRecords.append(Int32(index))
+        }
+      case .syscall where !hasSyscall:
+        hasSyscall = syscall.read(bytes, record.body)
+        if !hasSyscall { otherRecords.append(Int32(index)) }
+      case .cwd:
+        cwd = firstField("cwd=", "", bytes, record.body)
+      case .proctitle:
+        commandLine = firstField("proctit", "le=", bytes, record.body)
+      case .uringOperation:
+        hasUring = uring.read(bytes, record.body)
+        if !hasUring { otherRecords.append(Int32(index)) }
+      case .openat2:
+        var cursor = Cursor(at: Int(record.body.start))
+        if cursor.skip("oflag=", bytes) { openFlags = cursor.octal(bytes) }
+      case .execve:
+        hasExecve = true
+      default:
+        otherRecords.append(Int32(index))
+      }
+    }
+  }
+
+  private func firstField(_ name: StaticString, _ rest: StaticString, _ bytes: RawSpan, _ body: Slice) -> Value {
+    let text = bytes.extracting(0..<body.end)
+    var cursor = Cursor(at: Int(body.start))
+    guard cursor.skip(name, text), cursor.skip(rest, text) else { return .absent }
+    return cursor.value(text)
+  }
+}

@@ -1,0 +1,122 @@
+/// What every record starts with: `audit(1795228434.415:4): `.
+package struct RecordHeader: Equatable, Sendable {
+  /// Milliseconds since 1970: the kernel's coarse clock at the start of the system call.
+  package var time: Int64
+  /// The event's number; every record of one event carries the same one. 32 bits, wraps, restarts at boot.
+  package var serial: UInt32
+  /// Where the fields start.
+  package var bodyStart: Int
+
+  package init(time: Int64, serial: UInt32, bodyStart: Int) {
+    self.time = time
+    self.serial = serial
+    self.bodyStart = bodyStart
+  }
+}
+
+/// Reads headers, and recognises the previous one by its bytes: the records of an event share theirs, so most headers
+/// cost four word comparisons instead of a parse.
+package struct HeaderReader: Sendable {
+  private var last = RecordHeader(time: 0, serial: 0, bodyStart: 0)
+  /// The last header's text up to its `)`, eight bytes a word, the rest 0.
+  private var words: InlineArray<5, UInt64> = .init(repeating: 0)
+  private var length = 0
+
+  package init() {}
+
+  /// The header at `start`, or nil where none stands. `bodyStart` of the result counts from the span's beginning.
+  package mutating func read(_ bytes: RawSpan, at start: Int) -> RecordHeader? {
+    // `audit(1795228434.415:4)` is 23 to 34 bytes: five words at most, the last one masked
+    if length > 0, bytes.byteCount &- start >= 40 {
+      let full = length / 8
+      let mask: UInt64 = (1 &<< UInt64(length % 8 &* 8)) &- 1
+      var same = (bytes.word(start &+ full &* 8) ^ words[full]) & mask == 0
+      var index = 0
+      while same, index < full {
+        same = bytes.word(start &+ index &* 8) == words[index]
+        index &+= 1
+      }
+      if same {
+        last.bodyStart = bodyStart(bytes, start &+ length)
+        return last
+      }
+    }
+    return parse(bytes, at: start)
+  }
+
+  private mutating func parse(_ bytes: RawSpan, at start: Int) -> RecordHeader? {
+    var cursor = Cursor(at: start)
+    guard cursor.skip("audit(", bytes), let seconds = cursor.decimal(bytes), cursor.skip(".", bytes),
+      let milliseconds = cursor.decimal(bytes), cursor.skip(":", bytes), let number = cursor.decimal(bytes),
+      cursor.skip(")", bytes), let serial = UInt32(exactly: number), milliseconds < 1000, seconds < 1 << 40
+    else { return nil }
+    let count = cursor.at &- start
+    last = RecordHeader(
+      time: Int64(seconds) * 1000 + Int64(milliseconds), serial: serial, bodyStart: bodyStart(bytes, cursor.at))
+    length = 0
+    if count < 40 {
+      for index in 0..<5 { words[index] = index &* 8 < count ? bytes.word(start &+ index &* 8) : 0 }
+      length = count
+    }
+    return last
+  }
+
+  /// Behind `): `; some writers leave out the blank.
+  private func bodyStart(_ bytes: RawSpan, _ at: Int) -> Int {
+    var at = at
+    if bytes.peek(at) == UInt8(ascii: ":") { at &+= 1 }
+    if bytes.peek(at) == UInt8(ascii: " ") { at &+= 1 }
+    return at
+  }
+}
+
+/// What stands before the header in a line of auditd's log: `node=web-1 type=SYSCALL msg=`.
+package struct LinePrefix: Equatable, Sendable {
+  package var type: RecordType
+  /// The host's name where auditd writes one (`name_format`), otherwise empty.
+  package var node: Slice
+  /// Where `audit(` starts.
+  package var headerStart: Int
+
+  /// Nil where the line is none of auditd's.
+  package init?(_ bytes: RawSpan) {
+    var cursor = Cursor()
+    node = .none
+    if cursor.skip("node=", bytes) {
+      guard let blank = bytes.firstIndex(of: UInt8(ascii: " "), from: cursor.at, before: bytes.byteCount) else { return nil }
+      node = Slice(start: cursor.at, count: blank - cursor.at)
+      cursor.at = blank + 1
+    }
+    guard cursor.skip("type=", bytes) else { return nil }
+    // the records of file events, of which logs consist
+    if cursor.skip("PATH msg", bytes) {
+      type = .path
+    } else if cursor.skip("SYSCALL ", bytes), cursor.skip("msg", bytes) {
+      type = .syscall
+    } else if cursor.skip("CWD msg", bytes) {
+      type = .cwd
+    } else if cursor.skip("PROCTITL", bytes), cursor.skip("E msg", bytes) {
+      type = .proctitle
+    } else {
+      guard let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
+      self.type = type
+    }
+    guard cursor.skip("=", bytes) else { return nil }
+    headerStart = cursor.at
+  }
+}
+
+extension Cursor {
+  /// The record type whose name stands here, up to the next blank.
+  mutating func typeName(_ bytes: RawSpan) -> RecordType? {
+    guard let blank = bytes.firstIndex(of: UInt8(ascii: " "), from: at, before: bytes.byteCount),
+      let type = RecordType(name: bytes.extracting(at..<blank))
+    else { return nil }
+    at = blank
+    return type
+  }
+}
+
+/// The byte with which auditd's ENRICHED format starts the fields that it interpreted itself (libaudit.h
+/// AUDIT_INTERP_SEPARATOR). The kernel never writes it and no file name can hold it unescaped: what follows is not ours.
+package let enrichmentSeparator: UInt8 = 0x1d

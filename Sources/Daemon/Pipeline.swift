@@ -1,0 +1,56 @@
+import AuditEvents
+import AuditWire
+import EventLog
+import FileChanges
+
+/// Records in, lines of the event log out: assemble, read, interpret, encode. One thread's, and without I/O of its own.
+package struct Pipeline: Sendable {
+  package var assembler: Assembler
+  package var interpreter: Interpreter
+  /// Holds the lines until the caller takes them.
+  package var encoder: NativeEncoder
+  private var event = Event()
+  private var typed = TypedEvent()
+  /// What the events in `encoder.lines` span; the caller resets it when it takes them.
+  package var span = BatchSpan()
+  /// Events that are known to lack records (their lines say so themselves).
+  package private(set) var incompleteEvents = 0
+
+  package init(assembler: Assembler, interpreter: Interpreter, encoder: NativeEncoder) {
+    self.assembler = assembler
+    self.interpreter = interpreter
+    self.encoder = encoder
+  }
+
+  /// Takes a record and encodes every event that is complete now. Returns the record's header, nil where it has none.
+  @discardableResult
+  package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
+    let header = assembler.add(type: type, text: text, node: node, now: now)
+    drain()
+    return header
+  }
+
+  /// Closes the events that have waited long enough.
+  package mutating func expire(now: Int64) {
+    assembler.expire(now: now)
+    drain()
+  }
+
+  /// Closes every event: the input has ended.
+  package mutating func finish() {
+    assembler.finish()
+    drain()
+  }
+
+  private mutating func drain() {
+    while assembler.next(&event) {
+      typed.read(event)
+      interpreter.interpret(event, typed)
+      encoder.append(event, typed, interpreter)
+      span.add(serial: event.serial, timeMs: event.time)
+      if event.completion == .timeout && typed.hasSyscall || event.completion == .evicted || typed.isMissingPaths {
+        incompleteEvents &+= 1
+      }
+    }
+  }
+}

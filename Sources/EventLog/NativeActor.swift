@@ -1,0 +1,235 @@
+import AuditWire
+
+/// Where names come from that the records do not hold: the account databases, the system call tables, /proc.
+/// Passed in, so that encoding a stored log asks the host it runs on nothing that it does not want to know.
+package struct NameSources: Sendable {
+  /// A user's name, nil where the id has none.
+  package var user: @Sendable (_ id: UInt32) -> [UInt8]?
+  package var group: @Sendable (_ id: UInt32) -> [UInt8]?
+  /// A system call's name, for AUDIT_ARCH_* and a number.
+  package var syscall: @Sendable (_ architecture: UInt32, _ number: Int32) -> [UInt8]?
+  /// What /proc knows of a process, as ` auid=… ses=… comm=… exe=…` in the kernel's notation; empty where it is gone.
+  /// Asked for io_uring's records only, which lack them (AUDIT-FACTS 8).
+  package var process: @Sendable (_ pid: Int32) -> [UInt8]
+
+  package init(
+    user: @escaping @Sendable (UInt32) -> [UInt8]? = { _ in nil },
+    group: @escaping @Sendable (UInt32) -> [UInt8]? = { _ in nil },
+    syscall: @escaping @Sendable (UInt32, Int32) -> [UInt8]? = { _, _ in nil },
+    process: @escaping @Sendable (Int32) -> [UInt8] = { _ in [] }
+  ) {
+    self.user = user
+    self.group = group
+    self.syscall = syscall
+    self.process = process
+  }
+}
+
+/// The JSON of who made a call, kept by the bytes that the kernel described them with: those are the same for every call
+/// of a process, and an entry whose bytes match is right by construction.
+struct ActorCache: Sendable {
+  struct Entry: Sendable {
+    /// The kernel's bytes, the key.
+    var text: [UInt8] = []
+    /// `"pid":…` to the executable, inside `"process":{`.
+    var process: [UInt8] = []
+    /// `"user":{…}`.
+    var user: [UInt8] = []
+    /// `,"session":…,"tty":…`, inside `"fsaudit":{`.
+    var session: [UInt8] = []
+    /// The kernel's keys, decoded, back to back, and where each ends.
+    var keys: [UInt8] = []
+    var keyEnds: [Int32] = []
+    var isUsed = false
+  }
+
+  private(set) var entries = [Entry](repeating: Entry(), count: 128)
+  private var writer = JSONWriter()
+  private var decoded: [UInt8] = []
+
+  /// Forgets everything: an account was renamed.
+  mutating func removeAll() {
+    for index in entries.indices { entries[index].isUsed = false }
+  }
+
+  /// The entry for the actor that `slice` of `bytes` describes.
+  mutating func find(_ bytes: RawSpan, _ slice: Slice, hasSyscall: Bool, names: NameSources) -> Int {
+    let text = bytes.extracting(slice.range)
+    let place = Int(truncatingIfNeeded: text.hash(seed: hasSyscall ? 1 : 2) & 127)
+    if entries[place].isUsed, same(text, entries[place].text) { return place }
+    fill(place, text, hasSyscall: hasSyscall, names: names)
+    return place
+  }
+
+  private func same(_ text: RawSpan, _ array: [UInt8]) -> Bool { text.equals(array.span.bytes) }
+
+  private mutating func fill(_ place: Int, _ text: RawSpan, hasSyscall: Bool, names: NameSources) {
+    var facts = ActorFacts()
+    facts.read(text)
+    var extended: [UInt8] = []
+    if !hasSyscall, !facts.hasLogin, facts.pid > 0 {
+      // io_uring: its records name neither auid nor program
+      extended.append(text)
+      extended += names.process(Int32(truncatingIfNeeded: facts.pid))
+      facts.read(extended.span.bytes)
+      write(place, extended.span.bytes, facts, names)
+    } else {
+      write(place, text, facts, names)
+    }
+    entries[place].text.removeAll(keepingCapacity: true)
+    entries[place].text.append(text)
+    entries[place].isUsed = hasSyscall  // what /proc said is true once only
+  }
+
+  private mutating func write(_ place: Int, _ text: RawSpan, _ facts: ActorFacts, _ names: NameSources) {
+    writer.bytes.removeAll(keepingCapacity: true)
+    writer.raw("\"pid\":")
+    writer.integer(facts.pid)
+    writer.raw(",\"parent\":{\"pid\":")
+    writer.integer(facts.ppid)
+    writer.raw("}")
+    member(",\"name\":", facts.comm, text)
+    member(",\"executable\":", facts.exe, text)
+    Self.keep(writer, &entries[place].process)
+    writer.bytes.removeAll(keepingCapacity: true)
+
+    writer.raw("\"user\":{")
+    account("\"id\":", facts.uid, names.user)
+    if facts.euid != facts.uid {
+      writer.raw(",\"effective\":{")
+      account("\"id\":", facts.euid, names.user)
+      writer.raw("}")
+    } else {
+      writer.raw(",\"effective\":{\"id\":\"")
+      writer.integer(facts.euid)
+      writer.raw("\"}")
+    }
+    writer.raw(",\"group\":{")
+    account("\"id\":", facts.gid, names.group)
+    writer.raw("}")
+    if let auid = facts.auid, auid != .max {
+      writer.raw(",\"audit\":{")
+      account("\"id\":", auid, names.user)
+      writer.raw("}")
+    }
+    writer.raw("}")
+    Self.keep(writer, &entries[place].user)
+    writer.bytes.removeAll(keepingCapacity: true)
+
+    if facts.session != .max {
+      writer.raw(",\"session\":")
+      writer.integer(facts.session)
+    }
+    if facts.tty.isPresent, !text.extracting(facts.tty.slice.range).equals("(none)") { member(",\"tty\":", facts.tty, text, isText: false) }
+    if facts.subject.isPresent { member(",\"subject\":", facts.subject, text, isText: false) }
+    Self.keep(writer, &entries[place].session)
+
+    entries[place].keys.removeAll(keepingCapacity: true)
+    entries[place].keyEnds.removeAll(keepingCapacity: true)
+    decoded.removeAll(keepingCapacity: true)
+    facts.key.decode(from: text, into: &decoded)
+    // several keys of one rule are joined with 0x01 (libaudit.h AUDIT_KEY_SEPARATOR)
+    for index in decoded.indices {
+      if decoded[index] == 1 {
+        entries[place].keyEnds.append(Int32(entries[place].keys.count))
+      } else {
+        entries[place].keys.append(decoded[index])
+      }
+    }
+    if !decoded.isEmpty { entries[place].keyEnds.append(Int32(entries[place].keys.count)) }
+  }
+
+  private static func keep(_ writer: JSONWriter, _ target: inout [UInt8]) {
+    target.removeAll(keepingCapacity: true)
+    target.append(writer.bytes, 0..<writer.bytes.count)
+  }
+
+  private mutating func member(_ name: StaticString, _ value: Value, _ text: RawSpan, isText: Bool = true) {
+    guard value.isPresent else { return }
+    writer.raw(name)
+    if value.encoding == .hex, isText {
+      decoded.removeAll(keepingCapacity: true)
+      value.decode(from: text, into: &decoded)
+      writer.string(decoded, 0..<decoded.count)
+    } else {
+      writer.string(text.extracting(value.slice.range))
+    }
+  }
+
+  private mutating func account(_ label: StaticString, _ id: UInt32, _ name: (UInt32) -> [UInt8]?) {
+    writer.raw(label)
+    writer.raw("\"")
+    writer.integer(id)
+    writer.raw("\"")
+    if let text = name(id) {
+      writer.raw(",\"name\":")
+      writer.string(text, 0..<text.count)
+    }
+  }
+}
+
+/// The fields that describe the actor, of SYSCALL and of URINGOP.
+struct ActorFacts {
+  var pid: UInt64 = 0
+  var ppid: UInt64 = 0
+  var uid: UInt32 = .max
+  var euid: UInt32 = .max
+  var gid: UInt32 = .max
+  /// Nil where the record has none; 4294967295 where nobody logged in.
+  var auid: UInt32?
+  var session: UInt32 = .max
+  var tty = Value.absent
+  var comm = Value.absent
+  var exe = Value.absent
+  var subject = Value.absent
+  var key = Value.absent
+  var hasLogin: Bool { auid != nil }
+
+  mutating func read(_ text: RawSpan) {
+    self = ActorFacts()
+    var fields = FieldCursor(text)
+    while let field = fields.next(text) {
+      let name = text.extracting(field.name.range)
+      var cursor = Cursor(at: Int(field.value.slice.start))
+      if name.equals("pid") {
+        pid = cursor.decimal(text) ?? 0
+      } else if name.equals("ppid") {
+        ppid = cursor.decimal(text) ?? 0
+      } else if name.equals("uid") {
+        uid = cursor.id(text)
+      } else if name.equals("euid") {
+        euid = cursor.id(text)
+      } else if name.equals("gid") {
+        gid = cursor.id(text)
+      } else if name.equals("auid") {
+        auid = cursor.id(text)
+      } else if name.equals("ses") {
+        session = cursor.id(text)
+      } else if name.equals("tty") {
+        tty = field.value
+      } else if name.equals("comm") {
+        comm = field.value
+      } else if name.equals("exe") {
+        exe = field.value
+      } else if name.equals("subj") {
+        subject = field.value
+      } else if name.equals("key") {
+        key = field.value
+      }
+    }
+  }
+}
+
+extension Cursor {
+  /// A user, group or session id; 4294967295, the kernel's "none", where no number stands.
+  mutating func id(_ text: RawSpan) -> UInt32 { UInt32(truncatingIfNeeded: decimal(text) ?? UInt64(UInt32.max)) }
+}
+
+extension JSONWriter {
+  /// A JSON string of a part of an array: the writer's own buffers cannot be lent as spans while it changes.
+  @discardableResult
+  mutating func string(_ text: [UInt8], _ range: Range<Int>) -> Bool { string(text.span.bytes.extracting(range)) }
+
+  /// Bytes of an array that are JSON already.
+  mutating func raw(_ text: [UInt8]) { raw(bytes: text.span.bytes) }
+}

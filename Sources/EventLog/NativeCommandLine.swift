@@ -1,0 +1,51 @@
+import AuditWire
+
+/// The JSON array of a PROCTITLE record's arguments, kept by the record's bytes.
+struct CommandLineCache: Sendable {
+  struct Entry: Sendable {
+    var text: [UInt8] = []
+    /// `["mv","a","b"]`; empty where there is no command line.
+    var json: [UInt8] = []
+    /// The kernel's 128 bytes were full (kernel/auditsc.c MAX_PROCTITLE_AUDIT_LEN): the last argument may go on.
+    var isCut = false
+    var encoding = Value.Encoding.absent
+  }
+
+  /// The first entry stands for "no command line" and never changes.
+  private(set) var entries = [Entry](repeating: Entry(), count: 129)
+  private var writer = JSONWriter()
+  private var decoded: [UInt8] = []
+
+  mutating func find(_ bytes: RawSpan, _ value: Value) -> Int {
+    guard value.isPresent else { return 0 }
+    let text = bytes.extracting(value.slice.range)
+    let place = 1 + Int(truncatingIfNeeded: text.hash(seed: UInt64(value.encoding.rawValue)) & 127)
+    if entries[place].encoding == value.encoding, same(text, entries[place].text) { return place }
+    fill(place, text, value.encoding)
+    return place
+  }
+
+  private func same(_ text: RawSpan, _ array: [UInt8]) -> Bool { text.equals(array.span.bytes) }
+
+  private mutating func fill(_ place: Int, _ text: RawSpan, _ encoding: Value.Encoding) {
+    decoded.removeAll(keepingCapacity: true)
+    Value(start: 0, count: text.byteCount, encoding: encoding).decode(from: text, into: &decoded)
+    entries[place].isCut = decoded.count >= 127
+    // NUL separates; the kernel leaves one at the end unless the text was cut
+    while decoded.last == 0 { decoded.removeLast() }
+    writer.bytes.removeAll(keepingCapacity: true)
+    writer.raw("[")
+    var start = 0
+    for index in 0...decoded.count where index == decoded.count || decoded[index] == 0 {
+      if start > 0 { writer.raw(",") }
+      writer.string(decoded, start..<index)
+      start = index + 1
+    }
+    writer.raw("]")
+    entries[place].json.removeAll(keepingCapacity: true)
+    entries[place].json.append(writer.bytes, 0..<writer.bytes.count)
+    entries[place].text.removeAll(keepingCapacity: true)
+    entries[place].text.append(text)
+    entries[place].encoding = encoding
+  }
+}

@@ -1,0 +1,336 @@
+import AuditEvents
+import AuditWire
+import FileChanges
+
+/// Writes events as lines of the event log: DESIGN.md's native shape, Elastic Common Schema with our own fields below
+/// `fsaudit`.
+///
+/// One line a change; one line for an event that changed no file. This is the event path: nothing here allocates once
+/// the buffers have their working size.
+package struct NativeEncoder: Sendable {
+  /// The lines written since the caller last emptied it (`lines.bytes.removeAll(keepingCapacity: true)`).
+  package var lines: JSONWriter
+  /// No line is longer, its newline included (DESIGN.md): log shippers cut at 32 KiB, CloudWatch counts 26 bytes on top.
+  package static let lineLimitBytes = 32_000
+
+  let names: NameSources
+  private var actors = ActorCache()
+  private var commandLines = CommandLineCache()
+  /// `,"host":{"name":"…"}`.
+  private let host: [UInt8]
+  var scratch: [UInt8] = []
+  var seenNames: [Slice] = []
+
+  /// - Parameter hostName: what `host.name` says, unless a log line names its own host.
+  package init(hostName: String, names: NameSources = NameSources()) {
+    self.names = names
+    var writer = JSONWriter()
+    writer.raw(",\"host\":{\"name\":")
+    writer.string(hostName)
+    writer.raw("}")
+    host = writer.bytes
+    lines = JSONWriter(capacityBytes: 1 << 17)
+    scratch.reserveCapacity(8192)
+  }
+
+  /// Forgets cached account names: the account database changed.
+  package mutating func forgetNames() { actors.removeAll() }
+
+  /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
+  @discardableResult
+  package mutating func append(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter) -> Int {
+    let bytes = event.bytes.span.bytes
+    let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
+    if interpreter.changes.isEmpty {
+      appendRecords(event, typed, interpreter, actor: actor)
+      return 1
+    }
+    let commandLine = commandLines.find(bytes, typed.commandLine)
+    for index in interpreter.changes.indices {
+      let start = lines.bytes.count
+      change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
+      if lines.bytes.count &- start > NativeEncoder.lineLimitBytes {
+        // only paths can be this long; their exact bytes stay, their readable form is cut
+        lines.bytes.removeLast(lines.bytes.count &- start)
+        change(event, typed, interpreter, index, actor, commandLine, textLimit: 1000)
+      }
+    }
+    return interpreter.changes.count
+  }
+
+  private mutating func change(
+    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter, _ index: Int, _ actor: Int,
+    _ commandLine: Int, textLimit: Int
+  ) {
+    let change = interpreter.changes[index]
+    lines.raw("{\"@timestamp\":")
+    lines.timestamp(milliseconds: event.time)
+    lines.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"file\"],\"type\":[\"")
+    lines.raw(change.action == .open && change.opensForWriting ? "change" : change.action.type)
+    lines.raw("\"],\"action\":\"")
+    lines.raw(change.action.past)
+    lines.raw(change.succeeded ? "\",\"outcome\":\"success\",\"sequence\":" : "\",\"outcome\":\"failure\",\"sequence\":")
+    lines.integer(UInt64(event.serial))
+    lines.raw(",\"dataset\":\"fsaudit.file\"},\"file\":{")
+
+    var isWhole = true
+    if !change.path.isEmpty {
+      lines.raw("\"path\":")
+      isWhole = text(interpreter.resolver.paths, change.path, textLimit)
+    }
+    if !change.identity.isUnknown { identity(change.identity, afterPath: !change.path.isEmpty) }
+    if change.mode != 0 {
+      if let type = FileType.name(change.mode) {
+        lines.raw(",\"type\":\"")
+        lines.raw(type)
+        lines.raw("\"")
+      }
+      lines.raw(",\"mode\":\"")
+      mode(change.mode)
+      lines.raw("\",\"uid\":\"")
+      lines.integer(UInt64(change.owner))
+      lines.raw("\",\"gid\":\"")
+      lines.integer(UInt64(change.group))
+      lines.raw("\"")
+    }
+
+    process(event, typed, actor, commandLine)
+    lines.raw("},")
+    lines.raw(actors.entries[actor].user)
+    tags(interpreter.coverage, change.keys, actor)
+    appendHost(event)
+
+    lines.raw(",\"fsaudit\":{\"action\":\"")
+    lines.raw(change.action.name)
+    lines.raw("\"")
+    firstKey(interpreter.coverage, change.keys, actor)
+    lines.raw(",\"syscall\":\"")
+    lines.raw(interpreter.operation.name)
+    lines.raw("\"")
+    lines.raw(actors.entries[actor].session)
+    let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
+    details(change, typed, interpreter.resolver.paths, textLimit)
+    if !isWhole || !isPreviousWhole {
+      lines.raw(",\"raw\":{\"path\":")
+      lines.hexString(interpreter.resolver.paths, change.path)
+      if !change.previousPath.isEmpty {
+        lines.raw(",\"previous_path\":")
+        lines.hexString(interpreter.resolver.paths, change.previousPath)
+      }
+      lines.raw("}")
+    }
+    if commandLines.entries[commandLine].isCut { lines.raw(",\"args_cut\":true") }
+    completeness(event, typed)
+    if index == 0, !typed.otherRecords.isEmpty { records(event, typed, others: true) }
+    lines.raw("}}\n")
+  }
+
+  /// `,"tags":[…]`: every key whose rule covers the path, the kernel's own first.
+  mutating func tags(_ coverage: borrowing Coverage, _ keys: Coverage.KeySet, _ actor: Int) {
+    let count = coverage.count(of: keys)
+    var isFirst = true
+    var start = 0
+    for index in actors.entries[actor].keyEnds.indices {
+      let end = Int(actors.entries[actor].keyEnds[index])
+      lines.raw(isFirst ? ",\"tags\":[" : ",")
+      lines.string(actors.entries[actor].keys, start..<end)
+      start = end
+      isFirst = false
+    }
+    for index in 0..<count where !isKernelKey(coverage.key(index, of: keys), actor) {
+      lines.raw(isFirst ? ",\"tags\":[" : ",")
+      let key = coverage.key(index, of: keys)
+      lines.string(key, 0..<key.count)
+      isFirst = false
+    }
+    if !isFirst { lines.raw("]") }
+  }
+
+  /// `,"key":…`: the rule's key as the kernel recorded it, else the first that covers the path.
+  mutating func firstKey(_ coverage: borrowing Coverage, _ keys: Coverage.KeySet, _ actor: Int) {
+    if let end = actors.entries[actor].keyEnds.first {
+      lines.raw(",\"key\":")
+      lines.string(actors.entries[actor].keys, 0..<Int(end))
+    } else if coverage.count(of: keys) > 0 {
+      lines.raw(",\"key\":")
+      let key = coverage.key(0, of: keys)
+      lines.string(key, 0..<key.count)
+    }
+  }
+
+  /// `,"host":…`.
+  mutating func appendHost(_ event: borrowing Event) {
+    if event.node.isEmpty {
+      lines.raw(host)
+    } else {
+      lines.raw(",\"host\":{\"name\":")
+      lines.string(event.bytes, event.node.range)
+      lines.raw("}")
+    }
+  }
+
+  /// `},"process":{…` up to the working directory; the object stays open. Nothing where no process is known.
+  mutating func process(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int) {
+    lines.raw("},\"process\":{")
+    lines.raw(actors.entries[actor].process)
+    if !commandLines.entries[commandLine].json.isEmpty {
+      lines.raw(",\"args\":")
+      lines.raw(commandLines.entries[commandLine].json)
+    }
+    if typed.cwd.isPresent {
+      lines.raw(",\"working_directory\":")
+      value(typed.cwd, event.bytes)
+    }
+  }
+
+  /// The JSON of the actor's user; the records' lines need it as well.
+  func userJSON(_ actor: Int) -> [UInt8] { actors.entries[actor].user }
+  func sessionJSON(_ actor: Int) -> [UInt8] { actors.entries[actor].session }
+  mutating func commandLine(_ bytes: RawSpan, _ value: Value) -> Int { commandLines.find(bytes, value) }
+
+  /// What is known to be missing from the event.
+  mutating func completeness(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
+    if event.completion == .evicted || event.completion == .timeout && typed.hasSyscall || typed.isMissingPaths || event.isLate
+      || event.droppedRecords > 0
+    {
+      lines.raw(",\"incomplete\":true")
+    }
+  }
+
+  /// A record's value as a JSON string, decoded.
+  mutating func value(_ value: Value, _ bytes: [UInt8]) {
+    if value.encoding == .hex {
+      scratch.removeAll(keepingCapacity: true)
+      value.decode(from: bytes.span.bytes, into: &scratch)
+      lines.string(scratch, 0..<scratch.count)
+    } else {
+      lines.string(bytes, value.slice.range)
+    }
+  }
+
+  // MARK: -
+
+  private func isKernelKey(_ key: [UInt8], _ actor: Int) -> Bool {
+    var start = 0
+    for index in actors.entries[actor].keyEnds.indices {
+      let end = Int(actors.entries[actor].keyEnds[index])
+      if actors.entries[actor].keys[start..<end].elementsEqual(key) { return true }
+      start = end
+    }
+    return false
+  }
+
+  /// A path as a JSON string of at most `limit` bytes; false where that form does not give every byte back.
+  private mutating func text(_ bytes: [UInt8], _ slice: Slice, _ limit: Int) -> Bool {
+    if slice.count <= limit { return lines.string(bytes, slice.range) }
+    lines.string(bytes, Int(slice.start)..<Int(slice.start) + limit)
+    return false
+  }
+
+  private mutating func identity(_ identity: FileIdentity, afterPath: Bool) {
+    lines.raw(afterPath ? ",\"inode\":\"" : "\"inode\":\"")
+    lines.integer(identity.inode)
+    lines.raw("\",\"device\":\"")
+    // the kernel's own notation: two hexadecimal numbers of at least two digits
+    hexadecimal(identity.major)
+    lines.raw(":")
+    hexadecimal(identity.minor)
+    lines.raw("\"")
+  }
+
+  private mutating func hexadecimal(_ number: UInt32) {
+    if number > 0xffff { lines.hexByte(UInt8(truncatingIfNeeded: number >> 16)) }
+    if number > 0xff { lines.hexByte(UInt8(truncatingIfNeeded: number >> 8)) }
+    lines.hexByte(UInt8(truncatingIfNeeded: number))
+  }
+
+  /// Permission bits, four octal digits.
+  private mutating func mode(_ mode: UInt32) {
+    var shift: UInt32 = 12
+    while shift > 0 {
+      shift &-= 3
+      lines.bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: mode >> shift & 7))
+    }
+  }
+
+  /// `,"previous":{…}`; false where the path's readable form does not give every byte back.
+  private mutating func previous(_ change: FileChange, _ paths: [UInt8], _ limit: Int) -> Bool {
+    let hasPath = !change.previousPath.isEmpty
+    guard hasPath || change.previousMode != nil || change.previousOwner != nil || change.previousGroup != nil else { return true }
+    var isWhole = true
+    var separator: StaticString = ",\"previous\":{"
+    if hasPath {
+      lines.raw(separator)
+      lines.raw("\"path\":")
+      isWhole = text(paths, change.previousPath, limit)
+      separator = ","
+    }
+    if let old = change.previousMode {
+      lines.raw(separator)
+      lines.raw("\"mode\":\"")
+      mode(old)
+      lines.raw("\"")
+      separator = ","
+    }
+    if let owner = change.previousOwner {
+      lines.raw(separator)
+      lines.raw("\"uid\":\"")
+      lines.integer(UInt64(owner))
+      lines.raw("\"")
+      separator = ","
+    }
+    if let group = change.previousGroup {
+      lines.raw(separator)
+      lines.raw("\"gid\":\"")
+      lines.integer(UInt64(group))
+      lines.raw("\"")
+    }
+    lines.raw("}")
+    return isWhole
+  }
+
+  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: [UInt8], _ limit: Int) {
+    if !change.target.isEmpty {
+      lines.raw(",\"target\":{\"path\":")
+      _ = text(paths, change.target, limit)
+      lines.raw("}")
+    }
+    if !change.replaced.isUnknown {
+      lines.raw(",\"replaced\":{\"path\":")
+      _ = text(paths, change.path, limit)
+      lines.raw(",\"inode\":\"")
+      lines.integer(change.replaced.inode)
+      lines.raw("\"}")
+    }
+    if let flags = change.openFlags {
+      lines.raw(",\"open_flags\":\"0")
+      octal(flags)
+      lines.raw("\"")
+    }
+    if !change.succeeded {
+      let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
+      lines.raw(",\"errno\":\"")
+      if let name = Errno.name(exit) { lines.raw(name) } else { lines.integer(exit.magnitude) }
+      lines.raw("\"")
+    }
+    if change.confidence != .exact {
+      lines.raw(",\"path_confidence\":\"")
+      lines.raw(change.confidence.name)
+      lines.raw("\"")
+    }
+  }
+
+  private mutating func octal(_ value: UInt64) {
+    var shift = 63
+    while shift > 0, value >> UInt64(shift) == 0 { shift &-= 3 }
+    while shift >= 0 {
+      lines.bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value >> UInt64(shift) & 7))
+      shift &-= 3
+    }
+  }
+}
+
+extension JSONWriter {
+  /// ``hexString(_:)`` of a part of an array.
+  mutating func hexString(_ text: [UInt8], _ slice: Slice) { hexString(text.span.bytes.extracting(slice.range)) }
+}

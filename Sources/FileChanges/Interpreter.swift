@@ -1,0 +1,506 @@
+import AuditEvents
+import AuditWire
+
+/// Turns events into file changes, and keeps the directory map true while doing so.
+///
+/// What happened is read from the PATH records' types (CREATE, DELETE, NORMAL …), which the kernel writes for what was
+/// really done; the system call only decides between actions that leave the same records. Objects are told apart by
+/// inode, never by the order of the records.
+package struct Interpreter: Sendable {
+  package var map: DirectoryMap
+  package var coverage: Coverage
+  /// The changes of the last event; empty where it changed no file.
+  package private(set) var changes: [FileChange] = []
+  /// Directories whose contents are to be walked (moved or mounted into the tree), as absolute paths; the caller empties it.
+  package var walkRequests: [[UInt8]] = []
+  /// The system call of the last event, `.none` where it is none that changes files.
+  package private(set) var operation = Operation()
+
+  /// Its `paths` are the bytes that the changes' slices point into.
+  package private(set) var resolver: PathResolver
+  private var architecture: UInt32 = 0
+  private var callNumber: Int32 = -1
+  /// Whether the kernel lists a rename's new parent before its old one: the compiler's choice of evaluation order
+  /// (fs/namei.c evaluates two getname calls in one argument list), so it is learnt from events that leave no doubt.
+  private var newParentFirst = true
+
+  package init(map: DirectoryMap = DirectoryMap(), coverage: Coverage = Coverage(), lookup: Lookup = .none) {
+    self.map = map
+    self.coverage = coverage
+    resolver = PathResolver(lookup: lookup)
+    changes.reserveCapacity(16)
+  }
+
+  /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
+  package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
+    changes.removeAll(keepingCapacity: true)
+    resolver.paths.removeAll(keepingCapacity: true)
+    if typed.hasUring {
+      operation = Operation.ofUring(typed.uring.operation)
+      architecture = 0
+      callNumber = -1
+    } else if typed.hasSyscall {
+      architecture = typed.syscall.architecture
+      callNumber = typed.syscall.number
+      operation = Operation.of(architecture: architecture, number: callNumber)
+    } else {
+      operation = Operation()
+      return
+    }
+    let success = typed.hasUring ? typed.uring.success : typed.syscall.success
+    let bytes = event.bytes.span.bytes
+    if success == .no { attempted(typed, bytes) } else { done(typed, bytes) }
+    for index in changes.indices { complete(index, succeeded: success != .no) }
+  }
+
+  // MARK: What was done
+
+  private mutating func done(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    switch operation.kind {
+    case .rename:
+      renamed(typed, bytes)
+    case .mount, .umount:
+      mounted(typed, bytes)
+    case .truncate, .chmod, .chown, .setxattr, .removexattr, .utimes, .setFlags, .allocate:
+      attributed(typed, bytes)
+    case .ioctl:
+      flagsSet(typed, bytes)
+    default:
+      var found = false
+      for index in typed.paths.indices {
+        switch typed.paths[index].nameType {
+        case .create:
+          created(typed, typed.paths[index], bytes)
+          found = true
+        case .delete:
+          deleted(typed, typed.paths[index], bytes)
+          found = true
+        default: continue
+        }
+      }
+      if !found, operation.kind == .open || operation.kind == .openByHandle { opened(typed, bytes) }
+    }
+  }
+
+  private mutating func created(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
+    // symlinkat and linkat put the new name behind their second directory descriptor
+    let isSecond = operation.kind == .link
+    let found = resolver.entry(
+      record, in: onlyParent(typed), base: base(typed, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      bytes: bytes, map: &map,
+      learn: true)
+    var change = FileChange(creationAction(record.mode))
+    describe(&change, record, found)
+    switch change.action {
+    case .create: change.openFlags = openFlags(typed)
+    case .symlink:
+      if let text = typed.paths.first(where: { $0.nameType == .unknown }) { change.target = resolver.verbatim(text.name, bytes) }
+    case .link:
+      if let source = typed.paths.first(where: { $0.nameType == .normal }) {
+        let old = resolver.object(
+          source, base: base(typed), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          map: map)
+        if isProcDescriptor(old.path) {
+          // linkat("/proc/self/fd/N") gives a file made with O_TMPFILE its first name
+          change.action = .create
+        } else {
+          change.target = old.path
+        }
+      }
+    default: break
+    }
+    note(record, found, isLink: change.action == .link)
+    changes.append(change)
+  }
+
+  private mutating func deleted(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
+    let found = resolver.entry(
+      record, in: onlyParent(typed), base: base(typed), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+      map: &map, learn: true)
+    let isDirectory = record.mode != 0 ? FileType.isDirectory(record.mode) : operation.kind == .rmdir
+    var change = FileChange(isDirectory ? .rmdir : .delete)
+    describe(&change, record, found)
+    forget(record.identity, found)
+    changes.append(change)
+  }
+
+  private mutating func opened(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    guard let record = typed.paths.last(where: { $0.nameType == .normal }) else { return }
+    let flags = openFlags(typed)
+    // O_TMPFILE makes a file that has no name; there is nothing to tell before linkat gives it one
+    if let flags, flags & OpenFlags.temporary == OpenFlags.temporary, FileType.isDirectory(record.mode) { return }
+    let truncates = flags.map { $0 & OpenFlags.truncate != 0 } ?? false
+    var change = FileChange(truncates ? .truncate : .open)
+    change.openFlags = flags
+    describe(&change, record, object(typed, record, bytes))
+    remember(record, change)
+    changes.append(change)
+  }
+
+  private mutating func attributed(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    let action: Action =
+      switch operation.kind {
+      case .truncate: .truncate
+      case .allocate: .write
+      case .chmod: .chmod
+      case .chown: .chown
+      case .setxattr: .setxattr
+      case .removexattr: .removexattr
+      case .utimes: .utimes
+      default: .chattr
+      }
+    guard let record = typed.paths.last(where: { $0.nameType != .parent }) else {
+      byDescriptor(action, typed, bytes)
+      return
+    }
+    var change = FileChange(action)
+    describe(&change, record, object(typed, record, bytes))
+    let value = argument(typed, operation.value)
+    if action == .chmod, let value, record.mode != 0 {
+      change.previousMode = record.mode
+      change.mode = record.mode & FileType.mask | UInt32(truncatingIfNeeded: value) & 0o7777
+    } else if action == .chown, let value, let second = argument(typed, operation.value &+ 1) {
+      changeOwner(&change, UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: second))
+    }
+    remember(record, change)
+    changes.append(change)
+  }
+
+  /// chown(2): -1 leaves an id alone; i386's 16-bit calls pass 0xffff for it.
+  private func changeOwner(_ change: inout FileChange, _ owner: UInt32, _ group: UInt32) {
+    let isShort = architecture == 0x4000_0003 && [16, 95, 182].contains(callNumber)
+    let unchanged: UInt32 = isShort ? 0xffff : .max
+    let mask: UInt32 = isShort ? 0xffff : .max
+    if owner & mask != unchanged {
+      change.previousOwner = change.owner
+      change.owner = owner & mask
+    }
+    if group & mask != unchanged {
+      change.previousGroup = change.group
+      change.group = group & mask
+    }
+  }
+
+  /// FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR (include/uapi/linux/fs.h): what chattr does. The kernel logs a descriptor only.
+  private mutating func flagsSet(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    guard let command = argument(typed, operation.value) else { return }
+    if [0x4008_6602, 0x4004_6602, 0x401c_5820].contains(command & 0xffff_ffff) { byDescriptor(.chattr, typed, bytes) }
+  }
+
+  /// A call on a descriptor for which the kernel wrote no PATH record.
+  private mutating func byDescriptor(_ action: Action, _ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    guard let number = argument(typed, operation.descriptor) else { return }
+    let found = resolver.described(Int32(truncatingIfNeeded: number), .unknown, process: PathResolver.Process(actor: typed.actor), bytes)
+    var change = FileChange(action)
+    change.path = found.path
+    change.confidence = found.confidence
+    changes.append(change)
+  }
+
+  private mutating func mounted(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    guard let record = typed.paths.last(where: { $0.nameType == .normal && FileType.isDirectory($0.mode) }) ?? typed.paths.last
+    else { return }
+    var change = FileChange(operation.kind == .mount ? .mount : .umount)
+    let found = object(typed, record, bytes)
+    describe(&change, record, found)
+    if change.action == .mount, typed.paths.count > 1, let source = typed.paths.first {
+      change.target =
+        resolver.object(
+          source, base: base(typed), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          map: map
+        ).path
+    }
+    if coverage.covers(found.path, of: resolver.paths) { requestWalk(found.path) }
+    changes.append(change)
+  }
+
+  // MARK: Renames
+
+  private mutating func renamed(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    let names = RenameNames(typed)
+    guard let create = names.create, let delete = names.delete else { return }
+    let new = typed.paths[create]
+    let old = typed.paths[delete]
+    let parents = renameParents(typed, old: old, new: new, bytes)
+    let who = PathResolver.Process(actor: typed.actor)
+    let from = resolver.entry(
+      old, in: parents.old, base: base(typed), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+    let to = resolver.entry(
+      new, in: parents.new, base: base(typed, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+    var change = FileChange(names.otherCreate != nil ? .exchange : .rename)
+    describe(&change, new, to)
+    if from.confidence.rawValue > change.confidence.rawValue { change.confidence = from.confidence }
+    change.previousPath = from.path
+    if let other = names.otherCreate {
+      note(new, to, isLink: false)
+      note(typed.paths[other], from, isLink: false)
+    } else {
+      if let victim = names.victim {
+        change.replaced = typed.paths[victim].identity
+        forget(typed.paths[victim].identity, to)
+      }
+      move(new, to)
+    }
+    changes.append(change)
+  }
+
+  /// Which records of a rename are what, told by inode (AUDIT-FACTS 4).
+  private struct RenameNames {
+    /// The new name.
+    var create: Int?
+    /// The old name of the object that has the new one now.
+    var delete: Int?
+    /// RENAME_EXCHANGE: the other object's new name. (Its flag is renameat2's fifth argument, which is not logged, but two
+    /// names gone and two names made is what nothing else leaves.)
+    var otherCreate: Int?
+    /// The name that was taken over, with the object that it belonged to.
+    var victim: Int?
+
+    init(_ typed: borrowing TypedEvent) {
+      var otherDelete: Int?
+      for index in typed.paths.indices where typed.paths[index].nameType == .create {
+        if create == nil { create = index } else { otherCreate = index }
+      }
+      guard let create else { return }
+      for index in typed.paths.indices where typed.paths[index].nameType == .delete {
+        if delete == nil, typed.paths[index].identity == typed.paths[create].identity { delete = index } else { otherDelete = index }
+      }
+      // a file system that gives the object a new inode when it moves
+      if delete == nil { (delete, otherDelete) = (otherDelete, nil) }
+      if otherDelete == nil { otherCreate = nil }
+      if otherCreate == nil { victim = otherDelete }
+    }
+  }
+
+  /// Which PARENT record belongs to which name.
+  private mutating func renameParents(_ typed: borrowing TypedEvent, old: PathRecord, new: PathRecord, _ bytes: RawSpan) -> (
+    old: PathRecord?, new: PathRecord?
+  ) {
+    guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return (nil, nil) }
+    guard let second = typed.paths.last(where: { $0.nameType == .parent && $0.identity != first.identity }) else { return (first, first) }
+    // 1. the kernel prints as a parent's name what stands before the last slash, else the working directory:
+    //    decisive where the two names differ in that
+    let oldFirst = isParentName(first.name, of: old.name, typed.cwd, bytes)
+    let oldSecond = isParentName(second.name, of: old.name, typed.cwd, bytes)
+    let newFirst = isParentName(first.name, of: new.name, typed.cwd, bytes)
+    let newSecond = isParentName(second.name, of: new.name, typed.cwd, bytes)
+    if newFirst && oldSecond && !(newSecond && oldFirst) {
+      newParentFirst = true
+      return (second, first)
+    }
+    if newSecond && oldFirst && !(newFirst && oldSecond) {
+      newParentFirst = false
+      return (first, second)
+    }
+    // 2. the map knows where the object was
+    if let node = map.find(old.identity), let parent = map.parent(node) {
+      if map.find(first.identity) == parent { return (first, second) }
+      if map.find(second.identity) == parent { return (second, first) }
+    }
+    // 3. the order in which this kernel lists them
+    return newParentFirst ? (second, first) : (first, second)
+  }
+
+  /// Whether the kernel would print `parent` for an entry given as `name` (kernel/auditsc.c audit_log_name).
+  private func isParentName(_ parent: Value, of name: Value, _ cwd: Value, _ bytes: RawSpan) -> Bool {
+    // both in the same encoding, or they cannot be compared without decoding; a mismatch only costs this one hint
+    guard parent.encoding == name.encoding else {
+      return !hasSlash(name, bytes) && parent.encoding == cwd.encoding
+        && bytes.extracting(parent.slice.range).equals(bytes.extracting(cwd.slice.range))
+    }
+    let text = bytes.extracting(name.slice.range)
+    let width = name.encoding == .hex ? 2 : 1
+    var end = text.byteCount
+    while end >= width, !isSlash(text, end &- width, name.encoding) { end &-= width }
+    let directory = bytes.extracting(parent.slice.range)
+    if end < width {
+      return cwd.encoding == parent.encoding && directory.equals(bytes.extracting(cwd.slice.range))
+    }
+    return directory.equals(text.extracting(0..<end))
+  }
+
+  private func hasSlash(_ name: Value, _ bytes: RawSpan) -> Bool {
+    let text = bytes.extracting(name.slice.range)
+    var at = 0
+    while at < text.byteCount {
+      if isSlash(text, at, name.encoding) { return true }
+      at &+= name.encoding == .hex ? 2 : 1
+    }
+    return false
+  }
+
+  private func isSlash(_ text: RawSpan, _ at: Int, _ encoding: Value.Encoding) -> Bool {
+    encoding == .hex
+      ? text.peek(at) == UInt8(ascii: "2") && text.peek(at &+ 1) | 0x20 == UInt8(ascii: "f") : text.peek(at) == UInt8(ascii: "/")
+  }
+
+  // MARK: What was tried
+
+  /// A call that failed: which object it was about, as far as the kernel says. The map stays as it is.
+  private mutating func attempted(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+    let flags = openFlags(typed)
+    let action: Action
+    switch operation.kind {
+    case .none, .execve, .uringEnter: return
+    case .open, .openByHandle:
+      let value = flags ?? 0
+      let creates = value & OpenFlags.create != 0 && !typed.paths.contains { $0.nameType == .normal && !FileType.isDirectory($0.mode) }
+      action = creates ? .create : value & OpenFlags.truncate != 0 ? .truncate : .open
+    case .creat: action = .create
+    case .mkdir: action = .mkdir
+    case .mknod, .bind: action = .mknod
+    case .unlink: action = .delete
+    case .rmdir: action = .rmdir
+    case .rename: action = .rename
+    case .link: action = .link
+    case .symlink: action = .symlink
+    case .truncate: action = .truncate
+    case .allocate: action = .write
+    case .chmod: action = .chmod
+    case .chown: action = .chown
+    case .setxattr: action = .setxattr
+    case .removexattr: action = .removexattr
+    case .utimes: action = .utimes
+    case .mount: action = .mount
+    case .umount: action = .umount
+    case .setFlags, .ioctl: action = .chattr
+    }
+    var change = FileChange(action)
+    change.openFlags = flags
+    guard let record = typed.paths.last(where: { $0.nameType != .parent }) else {
+      guard let parent = typed.paths.last else { return }
+      describe(&change, parent, object(typed, parent, bytes))
+      change.confidence = .parentOnly
+      changes.append(change)
+      return
+    }
+    let who = PathResolver.Process(actor: typed.actor)
+    let isEntry = record.nameType != .normal
+    let found =
+      isEntry
+      ? resolver.entry(
+        record, in: onlyParent(typed), base: base(typed, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
+        bytes: bytes, map: &map, learn: false)
+      : object(typed, record, bytes)
+    describe(&change, record, found)
+    if action == .rename, let source = typed.paths.first(where: { $0.nameType != .parent }), source.name != record.name {
+      change.previousPath = object(typed, source, bytes).path
+    }
+    changes.append(change)
+  }
+
+  // MARK: Helpers
+
+  private func creationAction(_ mode: UInt32) -> Action {
+    switch operation.kind {
+    case .link: .link
+    case .symlink: .symlink
+    case .mkdir: .mkdir
+    case .mknod: mode & FileType.mask == 0o100000 ? .create : .mknod
+    case .bind: .mknod
+    default: FileType.isDirectory(mode) ? .mkdir : FileType.isSymbolicLink(mode) ? .symlink : .create
+    }
+  }
+
+  /// The event's PARENT record; nil where there are several directories, or none.
+  private func onlyParent(_ typed: borrowing TypedEvent) -> PathRecord? {
+    guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return nil }
+    return typed.paths.contains { $0.nameType == .parent && $0.identity != first.identity } ? nil : first
+  }
+
+  private func argument(_ typed: borrowing TypedEvent, _ index: Int8) -> UInt64? {
+    index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.arguments[Int(index)] : nil
+  }
+
+  /// What relative names are relative to. io_uring's arguments are not logged.
+  private func base(_ typed: borrowing TypedEvent, second: Bool = false) -> PathResolver.Base {
+    if typed.hasUring { return PathResolver.Base(isWorkingDirectory: false, descriptor: nil) }
+    let index = second && operation.secondDirectory >= 0 ? operation.secondDirectory : operation.directory
+    guard let value = argument(typed, index) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
+    let number = UInt32(truncatingIfNeeded: value)
+    return PathResolver.Base(isWorkingDirectory: number == PathResolver.atWorkingDirectory, descriptor: Int32(bitPattern: number))
+  }
+
+  private mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
+    let descriptor = argument(typed, operation.descriptor).map { Int32(truncatingIfNeeded: $0) }
+    // utimensat(fd, NULL) and the like: the directory descriptor is the object
+    let itself = record.name.isPresent ? nil : argument(typed, operation.directory).map { Int32(truncatingIfNeeded: $0) }
+    return resolver.object(
+      record, base: base(typed), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      bytes: bytes, map: map)
+  }
+
+  private func openFlags(_ typed: borrowing TypedEvent) -> UInt64? {
+    if let flags = typed.openFlags { return flags }
+    if operation.kind == .creat { return OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate }
+    return operation.kind == .open || operation.kind == .openByHandle ? argument(typed, operation.value) : nil
+  }
+
+  private func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
+    change.path = found.path
+    change.confidence = found.confidence
+    change.identity = record.identity
+    change.mode = record.mode
+    change.owner = record.owner
+    change.group = record.group
+  }
+
+  private func isProcDescriptor(_ path: Slice) -> Bool {
+    let text = resolver.paths.span.bytes.extracting(path.range)
+    return text.hasPrefix("/proc/", at: 0) && text.byteCount > 6
+      && text.hasPrefix("/fd/", at: text.firstIndex(of: UInt8(ascii: "/"), from: 6, before: text.byteCount) ?? 0)
+  }
+
+  private mutating func complete(_ index: Int, succeeded: Bool) {
+    changes[index].succeeded = succeeded
+    let change = changes[index]
+    guard !change.path.isEmpty else { return }
+    changes[index].keys = coverage.keySet(
+      change.path, of: resolver.paths, action: change.action, architecture: architecture, number: callNumber)
+  }
+
+  // MARK: Keeping the map true
+
+  /// A new name: of a new object, or one more of an old one.
+  private mutating func note(_ record: PathRecord, _ found: PathResolver.Found, isLink: Bool) {
+    guard let parent = found.parent, !found.name.isEmpty else { return }
+    let node = map.insert(
+      record.identity, parent: parent, name: found.name, of: resolver.paths, isDirectory: FileType.isDirectory(record.mode))
+    if isLink, let node { map.markLinked(node) }
+  }
+
+  /// The object has a new place.
+  private mutating func move(_ record: PathRecord, _ found: PathResolver.Found) {
+    let isDirectory = FileType.isDirectory(record.mode)
+    let wasKnown = map.find(record.identity) != nil
+    if found.parent != nil {
+      note(record, found, isLink: false)
+      // a directory from elsewhere brings directories that nobody has walked
+      if isDirectory, !wasKnown { requestWalk(found.path) }
+    } else if let node = map.find(record.identity) {
+      // it left the tree: its path is still good to know, as long as it is certain
+      if isDirectory, found.confidence == .exact {
+        map.insert(record.identity, parent: -1, name: found.path, of: resolver.paths, isDirectory: true)
+      } else {
+        map.remove(node)
+      }
+    }
+  }
+
+  /// A name is gone, and with its last name the object.
+  private mutating func forget(_ identity: FileIdentity, _ found: PathResolver.Found) {
+    guard !identity.isUnknown, let node = map.find(identity) else { return }
+    if !map.hasLinks(node) || (map.parent(node) == found.parent && map.isNamed(node, found.name, of: resolver.paths)) { map.remove(node) }
+  }
+
+  /// An object outside the map whose path is certain: later calls may only carry its inode.
+  private mutating func remember(_ record: PathRecord, _ change: FileChange) {
+    guard change.confidence == .exact, !record.identity.isUnknown, map.find(record.identity) == nil, !change.path.isEmpty else { return }
+    map.insert(
+      record.identity, parent: -1, name: change.path, of: resolver.paths, isDirectory: FileType.isDirectory(record.mode))
+  }
+
+  private mutating func requestWalk(_ path: Slice) {
+    walkRequests.append(Array(resolver.paths[path.range]))
+  }
+}
