@@ -51,7 +51,7 @@ extension NativeEncoder {
     lines.raw(sessionJSON(actor))
     if success == .no {
       let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
-      if let name = Errno.name(exit) {
+      if let name = ErrorName.of(exit) {
         lines.raw(",\"errno\":\"")
         lines.raw(name)
         lines.raw("\"")
