@@ -41,13 +41,9 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("AuditControl", ["CAudit", "System"]),
-    target("AuditStream", ["AuditWire", "System", "CCompression"]),
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
-    target("Settings", ["System", .product(name: "TOMLKit", package: "TOMLKit")]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
     // TOMLKit imports Foundation. With this feature none of Foundation's methods can be meant by accident, and 44 MB of ICU stay
     // out of the binary (Tests/check-binary).
     .target(

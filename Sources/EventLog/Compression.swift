@@ -32,7 +32,8 @@ func compress(_ segment: Segment, to name: SegmentName, in directory: String, le
 /// How the name of an unfinished compressed segment begins; no segment's name does.
 let temporaryPrefix = ".unfinished-"
 
-private func copyCompressed(from input: borrowing Descriptor, to output: borrowing Descriptor, level: Int32, path: String) throws(SystemError)
+private func copyCompressed(from input: borrowing Descriptor, to output: borrowing Descriptor, level: Int32, path: String)
+  throws(SystemError)
   -> Int64
 {
   guard let stream = ZSTD_createCStream() else { throw SystemError("zstd", path, .noMemory) }

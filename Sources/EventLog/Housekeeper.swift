@@ -59,7 +59,9 @@ package struct Housekeeper: Sendable {
   private func clearUp(_ report: inout Report) throws(SystemError) {
     let names = Set(try directoryEntries(directory))
     for name in names {
-      let isLeftOver = name.hasPrefix(temporaryPrefix) || SegmentName(fileName: name).map { !$0.isCompressed && names.contains($0.compressed.fileName) } ?? false
+      let isLeftOver =
+        name.hasPrefix(temporaryPrefix)
+        || SegmentName(fileName: name).map { !$0.isCompressed && names.contains($0.compressed.fileName) } ?? false
       if isLeftOver { attempt(&report) { _ throws(SystemError) in try removeFile(directory + "/" + name) } }
     }
   }

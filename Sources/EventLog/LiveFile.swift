@@ -29,7 +29,7 @@ final class LiveFile {
     let file: Descriptor
     do {
       file = try open()
-    } catch where error.code == .noSuchFileOrDirectory {
+    } catch  where error.code == .noSuchFileOrDirectory {
       try Self.makeLogDirectory(policy)
       file = try open()
     }

@@ -24,13 +24,13 @@ package struct LogFollower {
   package mutating func start(last count: Int?, wants: (RawSpan) -> Bool, _ body: (RawSpan) -> Void) throws(SystemError) {
     do throws(SystemError) {
       current = try TailedFile(livePath)
-    } catch where error.code == .noSuchFileOrDirectory {
+    } catch  where error.code == .noSuchFileOrDirectory {
       current = nil
     }
     var older: [Segment]
     do throws(SystemError) {
       older = try SegmentSet(directory: directory).rotated
-    } catch where error.code == .noSuchFileOrDirectory {
+    } catch  where error.code == .noSuchFileOrDirectory {
       return
     }
     // Rotated since it was opened: the segments from there on come later.
@@ -76,7 +76,7 @@ package struct LogFollower {
       let next: TailedFile
       do throws(SystemError) {
         next = try TailedFile(livePath)
-      } catch where error.code == .noSuchFileOrDirectory {
+      } catch  where error.code == .noSuchFileOrDirectory {
         return
       }
       try current?.drain(body)
@@ -114,7 +114,7 @@ package struct LogFollower {
     do throws(SystemError) {
       var reader = try LineReader(segment)
       while try reader.next(body) {}
-    } catch where error.code == .noSuchFileOrDirectory {
+    } catch  where error.code == .noSuchFileOrDirectory {
     }
   }
 }

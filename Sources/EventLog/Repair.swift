@@ -40,7 +40,9 @@ func lastRun(in policy: LogPolicy) -> Recovery {
   var recovery = Recovery()
   var line = LogLine()
   for segment in (try? SegmentSet(directory: policy.directory).segments.reversed()) ?? [] where !segment.isCompressed {
-    guard let file = try? Descriptor.open(segment.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), let status = try? file.status() else { continue }
+    guard let file = try? Descriptor.open(segment.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), let status = try? file.status() else {
+      continue
+    }
     var lines = BackwardLines(end: Int64(status.st_size))
     var seen = 0
     // The last event is near the end: after it come at most a few notices.

@@ -17,7 +17,8 @@ struct TailCommand: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Go on with what is added, until interrupted.")
   var follow = false
 
-  @Option(name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("How many lines to begin with (default: 10).", valueName: "n"))
+  @Option(
+    name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("How many lines to begin with (default: 10).", valueName: "n"))
   var lines: Int?
 
   @OptionGroup(title: "Filters")
@@ -44,7 +45,11 @@ struct TailCommand: ParsableCommand {
       throw SystemError("lstat", log.directory, .noSuchFileOrDirectory).failure(advice: "start `fsaudit run`, or name the log with --log")
     }
     let count = lines ?? (filter.sinceMs == nil ? 10 : nil)
-    try follower.start(last: count) { line.parse($0) ? filter.verdict(on: line) != .no : filter.wantsEverything } _: { printer.print($0) }
+    try follower.start(last: count) {
+      line.parse($0) ? filter.verdict(on: line) != .no : filter.wantsEverything
+    } _: {
+      printer.print($0)
+    }
     try printer.flush()
     guard follow else { return }
     let waiter = try LogWaiter(directory: log.directory, signals: signals.descriptor.raw)
