@@ -4,3 +4,4 @@
 #include "linux_terminal.h"
 #include "linux_netlink.h"
 #include "linux_receive.h"
+#include "linux_walk.h"
