@@ -9,8 +9,9 @@ package struct LogFollower {
   private let directory: String
   /// nil while there is no live segment yet.
   private var current: TailedFile?
-  /// The newest rotated segment that is older than ``current``.
-  private var newestRead: SegmentName?
+  /// The rotated segments that are done with, those there still are. Names rather than the newest name: somebody may
+  /// have deleted the directory and set back the clock.
+  private var done: Set<SegmentName> = []
 
   package init(directory: String) { self.directory = directory }
 
@@ -35,7 +36,7 @@ package struct LogFollower {
     }
     // Rotated since it was opened: the segments from there on come later.
     if let current, let own = older.firstIndex(where: { $0.inode == current.inode }) { older.removeSubrange(own...) }
-    newestRead = older.last?.name
+    done = Self.names(of: older)
     if let count {
       try giveLast(count, older, wants, body)
     } else {
@@ -87,15 +88,17 @@ package struct LogFollower {
 
   /// Reads the segments that are newer than the current one and older than `next`.
   private mutating func readBetween(_ next: TailedFile, _ body: (RawSpan) -> Void) throws(SystemError) {
-    var between = try SegmentSet(directory: directory).rotated.filter { segment in
-      newestRead.flatMap { newest in segment.name.map { $0 > newest } } ?? true
-    }
-    if let place = between.firstIndex(where: { $0.inode == next.inode }) { between.removeSubrange(place...) }
-    if let first = between.first {
-      if let current, try isSame(first, current) { between.removeFirst() }
-      newestRead = between.last?.name ?? first.name
-    }
+    var rotated = try SegmentSet(directory: directory).rotated
+    if let place = rotated.firstIndex(where: { $0.inode == next.inode }) { rotated.removeSubrange(place...) }
+    var between = rotated.filter { !Self.names(of: [$0]).isSubset(of: done) }
+    done = Self.names(of: rotated)
+    if let current, let first = between.first, try isSame(first, current) { between.removeFirst() }
     for segment in between { try read(segment, body) }
+  }
+
+  /// The names, whether they are compressed or not.
+  private static func names(of segments: [Segment]) -> Set<SegmentName> {
+    Set(segments.compactMap(\.name).map { SegmentName(timeMs: $0.timeMs, firstSerial: $0.firstSerial) })
   }
 
   /// Whether a rotated segment is what was read as the live one; it may have been compressed since.
