@@ -6,7 +6,9 @@ private let when: Int64 = 1_795_217_571_738
 
 @Suite struct TextFormatTests {
   /// A change with the members given put over those of an ordinary one; the text without its time.
-  private func text(_ file: String, _ fsaudit: String, outcome: String = "success", rest: String = "", columns: Int? = 130, colour: Bool = false)
+  private func text(
+    _ file: String, _ fsaudit: String, outcome: String = "success", rest: String = "", columns: Int? = 130, colour: Bool = false
+  )
     -> String
   {
     let line = parsed(
@@ -120,7 +122,8 @@ private let when: Int64 = 1_795_217_571_738
     let lines = String(decoding: writer.bytes, as: UTF8.self).split(separator: "\n").map { line in
       String(format.line(of: parsed(line), nowMs: when).dropFirst(15))
     }
-    #expect(lines[0].hasPrefix("GAP         12 records are missing, serials 5 to 18: the kernel dropped them: raise backlog_limit, between "))
+    #expect(
+      lines[0].hasPrefix("GAP         12 records are missing, serials 5 to 18: the kernel dropped them: raise backlog_limit, between "))
     #expect(lines[1] == "GAP         events may be missing: fsaudit was not running")
     #expect(lines[2] == "GAP         1 event is missing, serial 5: their serials never arrived")
     #expect(lines[3] == "fsaudit start fsaudit 0.1.0 started")
