@@ -41,9 +41,9 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression"]),
     // TOMLKit imports Foundation. With this feature none of Foundation's methods can be meant by accident, and 44 MB of ICU stay
     // out of the binary (Tests/check-binary).
     .target(
@@ -57,16 +57,16 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System",
+        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
+    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage]),
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
-    tests("EventLogTests", ["EventLog", "System", "CCompression"]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]
 )

@@ -32,3 +32,28 @@ struct CivilTime: Equatable {
     return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
   }
 }
+
+/// The moment that an ISO 8601 time in UTC names, `2026-11-20T23:32:51.738Z` with or without the fraction, in
+/// milliseconds since 1970; nil if it is none.
+func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? {
+  let text = Array(text)
+  let shape = Array("dddd-dd-ddTdd:dd:dd".utf8)
+  guard text.count > shape.count, text.last == UInt8(ascii: "Z") else { return nil }
+  for (byte, place) in zip(text, shape) {
+    guard place == UInt8(ascii: "d") ? isDigit(byte) : byte == place else { return nil }
+  }
+  func number(_ range: Range<Int>) -> Int64 { text[range].reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) } }
+  let (month, day, hour, minute, second) = (number(5..<7), number(8..<10), number(11..<13), number(14..<16), number(17..<19))
+  guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61 else { return nil }
+  var fraction: Int64 = 0
+  let digits = text[shape.count...].dropLast()
+  if let dot = digits.first {
+    guard dot == UInt8(ascii: "."), digits.count > 1, digits.dropFirst().allSatisfy(isDigit) else { return nil }
+    fraction = digits.dropFirst().prefix(3).reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+    for _ in min(digits.count, 4)..<4 { fraction *= 10 }
+  }
+  let days = CivilTime.days(year: number(0..<4), month: month, day: day)
+  return (days * 86400 + hour * 3600 + minute * 60 + second) * 1000 + fraction
+}
+
+private func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

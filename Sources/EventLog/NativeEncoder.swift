@@ -310,7 +310,7 @@ package struct NativeEncoder: Sendable {
     if !change.succeeded {
       let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
       lines.raw(",\"errno\":\"")
-      if let name = Errno.name(exit) { lines.raw(name) } else { lines.integer(exit.magnitude) }
+      if let name = ErrorName.of(exit) { lines.raw(name) } else { lines.integer(exit.magnitude) }
       lines.raw("\"")
     }
     if change.confidence != .exact {

@@ -51,7 +51,7 @@ extension NativeEncoder {
     lines.raw(sessionJSON(actor))
     if success == .no {
       let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
-      if let name = Errno.name(exit) {
+      if let name = ErrorName.of(exit) {
         lines.raw(",\"errno\":\"")
         lines.raw(name)
         lines.raw("\"")
@@ -204,7 +204,8 @@ enum EscapedFields {
   }
 
   private static let names: [StaticString] = [
-    "name", "cwd", "comm", "exe", "key", "proctitle", "path", "dir", "file", "acct", "cmd", "data", "ocomm", "watch", "vm", "device", "cgroup",
+    "name", "cwd", "comm", "exe", "key", "proctitle", "path", "dir", "file", "acct", "cmd", "data", "ocomm", "watch", "vm", "device",
+    "cgroup",
     "grp", "new_group", "root_dir", "sw", "table", "old-disk", "new-disk", "old-fs", "new-fs", "old-chardev", "new-chardev", "profile",
     "msg", "title", "unit", "op",
   ]

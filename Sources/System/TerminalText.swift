@@ -1,3 +1,6 @@
+import CLinux
+import Glibc
+
 /// Whether a scalar must not reach a terminal as it is: C0 and C1 controls, DEL, and what reorders or breaks the text
 /// around it (bidirectional marks, embeddings, overrides and isolates, line and paragraph separators).
 /// The one list for messages, the text format and the JSON log (which escapes them, too: people `cat` it).
@@ -5,5 +8,21 @@ package func isTerminalHazard(_ scalar: UInt32) -> Bool {
   switch scalar {
   case 0..<0x20, 0x7f..<0xa0, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: true
   default: false
+  }
+}
+
+/// What stdout is, for output that people read.
+package struct Terminal: Sendable {
+  /// Whether colours are wanted: a terminal that knows them, and no NO_COLOR (no-color.org).
+  package let hasColour: Bool
+  /// The width in columns; nil if stdout is no terminal, or one that does not say.
+  package let columns: Int?
+
+  package init(descriptor: Int32 = 1) {
+    func setting(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
+    let isTerminal = isatty(descriptor) == 1
+    hasColour = isTerminal && setting("NO_COLOR").isEmpty && setting("TERM") != "dumb"
+    let width = isTerminal ? Int(linux_terminal_columns(descriptor)) : 0
+    columns = width > 0 ? width : nil
   }
 }

@@ -1,5 +1,7 @@
 // What Swift cannot see of Linux: variadic calls and macros, as static inline functions. One header a subject.
 #pragma once
 #include "linux_files.h"
+#include "linux_terminal.h"
 #include "linux_netlink.h"
 #include "linux_receive.h"
+#include "linux_walk.h"

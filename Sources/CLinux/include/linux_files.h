@@ -11,3 +11,6 @@ static inline int linux_open(const char *path, int flags, mode_t mode) { return 
 static inline int linux_openat(int directory, const char *path, int flags, mode_t mode) {
   return openat(directory, path, flags, mode);
 }
+
+// GNU extensions that <string.h> hides without _GNU_SOURCE (glibc 2.32 and later).
+const char *strerrorname_np(int number);

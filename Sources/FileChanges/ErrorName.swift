@@ -1,7 +1,7 @@
 /// Error numbers by name, for attempts that failed.
-package enum Errno {
+package enum ErrorName {
   /// The name of the error that a system call returned as `exit` (negative), nil where there is none.
-  package static func name(_ exit: Int64) -> StaticString? {
+  package static func of(_ exit: Int64) -> StaticString? {
     guard exit < 0, exit > -Int64(names.count) else { return nil }
     let name = names[Int(-exit)]
     return name.utf8CodeUnitCount == 0 ? nil : name

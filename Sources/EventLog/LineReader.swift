@@ -1,0 +1,133 @@
+import CCompression
+import Glibc
+import System
+import SystemPackage
+
+/// The lines of one segment from its beginning, plain or zstd, in constant memory.
+package struct LineReader: ~Copyable {
+  /// Longer lines are passed over, and counted in ``skippedLines``.
+  package static let maximumLineBytes = 1 << 20
+
+  private let source: LineSource
+  /// Read and not yet given out: `buffer[start...]`.
+  private var buffer: [UInt8] = []
+  private var start = 0
+  /// How much of `buffer[start...]` is known to hold no `\n`.
+  private var searched = 0
+  private var skipping = false
+  package private(set) var skippedLines = 0
+
+  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
+  package init(_ segment: Segment) throws(SystemError) {
+    do throws(SystemError) {
+      source = try LineSource(path: segment.path, isCompressed: segment.isCompressed)
+    } catch {
+      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
+      source = try LineSource(path: segment.path + ".zst", isCompressed: true)
+    }
+  }
+
+  /// Calls `body` with the next whole line, without its `\n`.
+  /// - Returns: false at the end. A last line without a `\n` is being written, or torn: it is none.
+  package mutating func next(_ body: (RawSpan) -> Void) throws(SystemError) -> Bool {
+    while true {
+      if let newline = buffer[(start + searched)...].firstIndex(of: UInt8(ascii: "\n")) {
+        let line = start..<newline
+        start = newline + 1
+        searched = 0
+        if skipping {
+          skipping = false
+          continue
+        }
+        body(buffer.span.bytes.extracting(line))
+        return true
+      }
+      searched = buffer.count - start
+      if searched > Self.maximumLineBytes {
+        if !skipping { skippedLines += 1 }
+        skipping = true
+        buffer.removeAll(keepingCapacity: true)
+        (start, searched) = (0, 0)
+      }
+      if start > 0 {
+        buffer.removeSubrange(..<start)
+        start = 0
+      }
+      if try !source.read(into: &buffer) { return false }
+    }
+  }
+}
+
+/// Bytes of a plain or compressed file.
+final class LineSource {
+  private let file: Descriptor
+  private let path: String
+  private let decompressor: OpaquePointer?
+  private var input: [UInt8] = []
+  private var inputStart = 0
+  /// Whether a compressed frame is unfinished.
+  private var insideFrame = false
+  private static let blockBytes = 128 << 10
+
+  init(path: String, isCompressed: Bool) throws(SystemError) {
+    self.path = path
+    let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    guard try file.status().st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
+    self.file = file
+    decompressor = isCompressed ? ZSTD_createDStream() : nil
+    if isCompressed && decompressor == nil { throw SystemError("open", path, .noMemory) }
+  }
+
+  deinit { ZSTD_freeDStream(decompressor) }
+
+  /// Appends what comes next.
+  /// - Returns: false at the end.
+  func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
+    guard let decompressor else { return try fill(&buffer) > 0 }
+    while true {
+      if inputStart == input.count {
+        input.removeAll(keepingCapacity: true)
+        inputStart = 0
+        if try fill(&input) == 0 {
+          // zstd says what is missing only through what is not there.
+          if insideFrame { throw SystemError("zstd", path, .badMessage) }
+          return false
+        }
+      }
+      if try inflate(decompressor, &buffer) > 0 { return true }
+    }
+  }
+
+  /// One step of decompression; returns how many bytes it gave.
+  private func inflate(_ decompressor: OpaquePointer, _ buffer: inout [UInt8]) throws(SystemError) -> Int {
+    let before = buffer.count
+    buffer.append(contentsOf: repeatElement(0, count: Self.blockBytes))
+    var produced = 0
+    let result = buffer.withUnsafeMutableBytes { output in
+      input.withUnsafeBytes { input in
+        var out = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: before)
+        var rest = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: inputStart)
+        let result = ZSTD_decompressStream(decompressor, &out, &rest)
+        inputStart = rest.pos
+        produced = out.pos - before
+        return result
+      }
+    }
+    buffer.removeSubrange((before + produced)...)
+    if ZSTD_isError(result) != 0 { throw SystemError("zstd", path, .badMessage) }
+    insideFrame = result != 0
+    return produced
+  }
+
+  private func fill(_ bytes: inout [UInt8]) throws(SystemError) -> Int {
+    let before = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: Self.blockBytes))
+    var got = 0
+    defer { bytes.removeSubrange((before + got)...) }
+    let number = file.raw
+    got = try call("read", path) {
+      bytes.withUnsafeMutableBytes { Glibc.read(number, $0.baseAddress?.advanced(by: before), $0.count - before) }
+    }
+    return got
+  }
+}

@@ -1,0 +1,141 @@
+/// One parsed line of the log (JSON, RFC 8259), reused from line to line.
+///
+/// The text may come from anybody's hand: parsing is iterative, bounded in depth and in the number of values, and never
+/// traps. It leaves a table of where the values are; strings are decoded only when asked for.
+package struct LogLine: Sendable {
+  /// The line itself, without its `\n`.
+  package private(set) var bytes: [UInt8] = []
+  private var tokens: [Token] = []
+
+  /// Deeper nesting, and more values, than any line of ours has.
+  package static let maximumDepth = 16, maximumValues = 20_000
+
+  /// What kind of value a path leads to.
+  enum Kind: UInt8 { case object, array, string, number, literal }
+
+  /// One value. Offsets are into `bytes`; a string's are inside its quotes.
+  struct Token {
+    var kind: Kind
+    /// A string that has `\` in it.
+    var isEscaped = false
+    var keyStart: Int32 = 0, keyEnd: Int32 = 0
+    var start: Int32, end: Int32 = 0
+    /// The token after this value and everything in it.
+    var next: Int32 = 0
+  }
+
+  package init() {}
+
+  /// Parses one line; what was parsed before is gone.
+  /// - Returns: whether it is one JSON object. If not, every question is answered with nil.
+  package mutating func parse(_ text: RawSpan) -> Bool {
+    bytes.removeAll(keepingCapacity: true)
+    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    var parser = JSONParser(tokens: tokens)
+    tokens = []
+    let good = bytes.count <= Int(Int32.max) && parser.parse(bytes.span.bytes)
+    tokens = parser.tokens
+    if !good { tokens.removeAll(keepingCapacity: true) }
+    return good
+  }
+
+  /// Whether there is a value at `path`, member names separated by dots: `process.parent.pid`.
+  package func has(_ path: String) -> Bool { find(path) != nil }
+
+  /// The string at `path`; a number's digits, too. nil for anything else.
+  package func string(_ path: String) -> String? {
+    guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
+    return text(token)
+  }
+
+  /// The whole number at `path`, also one that is written as a string (ECS has its ids as strings).
+  package func integer(_ path: String) -> Int64? {
+    guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
+    return Int64(String(decoding: bytes[Int(token.start)..<Int(token.end)], as: UTF8.self))
+  }
+
+  /// The strings of the array at `path`; its other elements are left out. Empty if there is no such array.
+  package func strings(_ path: String) -> [String] {
+    guard let index = findIndex(path), tokens[index].kind == .array else { return [] }
+    var result: [String] = []
+    var child = index + 1
+    while child < Int(tokens[index].next) {
+      if tokens[child].kind == .string { result.append(text(tokens[child])) }
+      child = Int(tokens[child].next)
+    }
+    return result
+  }
+
+  /// The bytes that the hexadecimal string at `path` stands for.
+  package func hex(_ path: String) -> [UInt8]? {
+    guard let token = find(path), token.kind == .string, (token.end - token.start) % 2 == 0 else { return nil }
+    var result: [UInt8] = []
+    for index in stride(from: Int(token.start), to: Int(token.end), by: 2) {
+      guard let high = hexValue(bytes[index]), let low = hexValue(bytes[index + 1]) else { return nil }
+      result.append(high << 4 | low)
+    }
+    return result
+  }
+
+  /// Whether the string at `path` is `value`; spares decoding it where that is not needed.
+  package func string(_ path: String, equals value: String) -> Bool {
+    guard let token = find(path), token.kind == .string else { return false }
+    return token.isEscaped ? text(token) == value : bytes[Int(token.start)..<Int(token.end)].elementsEqual(value.utf8)
+  }
+
+  /// The exact bytes of a name: what `fsaudit.raw` keeps if it is not UTF-8, else the readable form's.
+  /// - Parameters:
+  ///   - path: of the readable form, `file.path`.
+  ///   - raw: of the hexadecimal form, `fsaudit.raw.path`.
+  package func name(_ path: String, raw: String) -> [UInt8]? { hex(raw) ?? string(path).map { Array($0.utf8) } }
+
+  /// `@timestamp` in milliseconds since 1970.
+  package var timeMs: Int64? {
+    guard let token = find("@timestamp"), token.kind == .string else { return nil }
+    return instant(isoUTC: bytes[Int(token.start)..<Int(token.end)])
+  }
+
+  package var dataset: Dataset? { string("event.dataset").flatMap(Dataset.init) }
+
+  /// `event.sequence`, the kernel's serial.
+  package var sequence: UInt32? { integer("event.sequence").flatMap { UInt32(exactly: $0) } }
+
+  /// The login uid's digits; nil if there is none (the kernel's 4294967295 is "unset").
+  package var auditID: String? { string("user.audit.id").flatMap { $0 == "4294967295" ? nil : $0 } }
+
+  private func find(_ path: String) -> Token? { findIndex(path).map { tokens[$0] } }
+
+  /// The first value at the path: of members of one name, the first counts.
+  private func findIndex(_ path: String) -> Int? {
+    guard !tokens.isEmpty else { return nil }
+    var index = 0
+    for name in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+      guard tokens[index].kind == .object else { return nil }
+      let end = Int(tokens[index].next)
+      var child = index + 1
+      while child < end {
+        let token = tokens[child]
+        if bytes[Int(token.keyStart)..<Int(token.keyEnd)].elementsEqual(name) { break }
+        child = Int(token.next)
+      }
+      guard child < end else { return nil }
+      index = child
+    }
+    return index
+  }
+
+  private func text(_ token: Token) -> String {
+    let range = Int(token.start)..<Int(token.end)
+    return String(decoding: token.isEscaped ? unescape(bytes[range]) : Array(bytes[range]), as: UTF8.self)
+  }
+}
+
+/// The value of a hexadecimal digit.
+func hexValue(_ byte: UInt8) -> UInt8? {
+  switch byte {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+  default: nil
+  }
+}

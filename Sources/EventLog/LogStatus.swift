@@ -1,0 +1,42 @@
+import Synchronization
+import System
+import SystemPackage
+
+/// What the writer thread has done: written by it, read by `status` and the metrics.
+package final class LogStatus: Sendable {
+  package struct Counters: Equatable, Sendable {
+    /// Events written, and the serial and time of the last.
+    package var writtenEvents: UInt64 = 0
+    package var lastSerial: UInt32 = 0
+    package var lastTimeMs: Int64 = 0
+    /// The live segment's length.
+    package var segmentBytes: Int64 = 0
+    package var rotations: UInt64 = 0
+    /// Attempts that failed, by errno name (`ENOSPC`).
+    package var writeFailures: [String: UInt64] = [:]
+    package var rotationFailures: [String: UInt64] = [:]
+  }
+
+  private let state = Mutex(Counters())
+
+  package init() {}
+
+  package var counters: Counters { state.withLock { $0 } }
+
+  func wrote(_ span: BatchSpan, segmentBytes: Int64) {
+    state.withLock {
+      $0.segmentBytes = segmentBytes
+      guard span.events > 0 else { return }
+      $0.writtenEvents += UInt64(span.events)
+      ($0.lastSerial, $0.lastTimeMs) = (span.lastSerial, span.lastTimeMs)
+    }
+  }
+
+  func opened(segmentBytes: Int64) { state.withLock { $0.segmentBytes = segmentBytes } }
+
+  func rotated() { state.withLock { $0.rotations += 1 } }
+
+  func failed(_ code: Errno) { state.withLock { $0.writeFailures[name(of: code), default: 0] += 1 } }
+
+  func rotationFailed(_ code: Errno) { state.withLock { $0.rotationFailures[name(of: code), default: 0] += 1 } }
+}

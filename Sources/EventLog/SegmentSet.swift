@@ -1,0 +1,47 @@
+import Glibc
+import System
+
+/// One segment of the log on disk.
+package struct Segment: Equatable, Sendable {
+  package let path: String
+  /// nil for the live one.
+  package let name: SegmentName?
+  /// Its length on disk.
+  package let bytes: Int64
+  /// When it was last written, seconds since 1970.
+  package let modifiedSeconds: Int64
+  let inode: UInt64
+
+  package var isCompressed: Bool { name?.isCompressed ?? false }
+  package var isLive: Bool { name == nil }
+}
+
+/// The segments of a log directory, oldest first, the live one last. Everything else in the directory is passed over.
+package struct SegmentSet: Sendable {
+  package let segments: [Segment]
+
+  package init(directory: String) throws(SystemError) {
+    var found: [SegmentName: Segment] = [:]
+    var live: Segment?
+    for fileName in try directoryEntries(directory) {
+      let name = SegmentName(fileName: fileName)
+      guard name != nil || fileName == SegmentName.live else { continue }
+      let path = directory + "/" + fileName
+      // Rotated or deleted since the directory was read: it is there under its new name, or was not wanted.
+      guard let status = try? status(of: path), status.st_mode & S_IFMT == S_IFREG else { continue }
+      let segment = Segment(
+        path: path, name: name, bytes: Int64(status.st_size), modifiedSeconds: Int64(status.st_mtim.tv_sec), inode: UInt64(status.st_ino))
+      guard let name else {
+        live = segment
+        continue
+      }
+      // Both forms are there for a moment after compression. They say the same; the plain one is quicker to read.
+      let plain = SegmentName(timeMs: name.timeMs, firstSerial: name.firstSerial)
+      if !name.isCompressed || found[plain] == nil { found[plain] = segment }
+    }
+    segments = found.sorted { $0.key < $1.key }.map(\.value) + (live.map { [$0] } ?? [])
+  }
+
+  /// The rotated ones.
+  package var rotated: [Segment] { segments.filter { !$0.isLive } }
+}

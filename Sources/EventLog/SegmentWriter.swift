@@ -1,0 +1,196 @@
+import Glibc
+import System
+import SystemPackage
+
+/// Appends batches to the live segment, rotates it, and survives what can happen to a file: a full or read-only disk, an
+/// I/O error, somebody deleting or renaming the file or the whole directory.
+///
+/// Nothing here throws and nothing is given up: a batch that could not be written stays with the caller, who tries
+/// again, while the queue behind it absorbs, and in the end counts, what keeps coming. Used by one thread; only
+/// ``status`` may be read by others.
+package final class SegmentWriter {
+  private let policy: LogPolicy
+  private let host: String
+  package let status: LogStatus
+
+  private var live: LiveFile?
+  /// The newest rotated segment's time: the next one's is later.
+  private var newestNameMs: Int64
+  /// Gaps that this writer has found and not yet written.
+  private var gaps: [Gap] = []
+  private var lastSyncMs: Int64 = 0, lastCheckMs: Int64 = 0
+  /// Until when a rotation is not tried again after one that failed.
+  private var rotationPauseMs: Int64 = 0
+
+  /// - Parameter host: `host.name` of the lines that the writer itself has to add.
+  package init(_ policy: LogPolicy, host: String, status: LogStatus = LogStatus()) {
+    self.policy = policy
+    self.host = host
+    self.status = status
+    newestNameMs = (try? SegmentSet(directory: policy.directory))?.rotated.last?.name?.timeMs ?? 0
+  }
+
+  /// At the start, before the first batch: repairs the live segment and says where the log ends. Whatever fails here
+  /// fails again at the first batch, which reports it.
+  package func recover() -> Recovery {
+    let live = try? openLive()
+    var recovery = lastRun(in: policy)
+    recovery.truncatedBytes = live?.cutBytes ?? 0
+    return recovery
+  }
+
+  /// Writes what of the batch is not written yet, rotating before if it is time.
+  /// - Parameters:
+  ///   - nowMs: the wall clock.
+  ///   - monotonicMs: CLOCK_MONOTONIC, which paces checks and syncs.
+  /// - Returns: nil once all of it is written; else what is in the way, and the batch, shorter by the lines that fitted,
+  ///   is to be handed in again later.
+  package func write(_ batch: inout Batch, nowMs: Int64, monotonicMs: Int64) -> SystemError? {
+    do throws(SystemError) {
+      check(monotonicMs: monotonicMs)
+      let rest = batch.bytes.count - batch.writtenBytes
+      let file = try rotateIfDue(try openLive(), adding: rest, nowMs: nowMs, monotonicMs: monotonicMs)
+      try writeGaps(to: file, nowMs: nowMs)
+      while batch.writtenBytes < batch.bytes.count {
+        let start = batch.writtenBytes
+        let kept = try file.append(batch.bytes.span.bytes.extracting(start..<batch.bytes.count), span: batch.span, nowMs: nowMs)
+        // Not one line fitted: the next write would say why, and put down the same part of a line again.
+        if kept == 0 { throw SystemError("write", policy.livePath, .noSpace) }
+        batch.writtenBytes += kept
+      }
+      status.wrote(batch.span, segmentBytes: file.bytes)
+      synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: true)
+      return nil
+    } catch {
+      // Open it again next time: the descriptor may be what is broken (a file system that was remounted, say).
+      live = nil
+      status.failed(error.code)
+      return error
+    }
+  }
+
+  /// What is due without a batch: the check of the file's name, the sync, a gap that the writer found.
+  package func maintain(nowMs: Int64, monotonicMs: Int64) {
+    check(monotonicMs: monotonicMs)
+    do throws(SystemError) {
+      let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
+      try writeGaps(to: file, nowMs: nowMs)
+      synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: false)
+    } catch {
+      live = nil
+      status.failed(error.code)
+    }
+  }
+
+  /// Closes the live segment; the next write opens what then has its name (SIGHUP).
+  package func reopen() {
+    if let live { note(place: live.place(), of: live) }
+    live = nil
+  }
+
+  /// Closes the live segment under its rotated name, at once. An empty one stays.
+  package func rotate(nowMs: Int64) {
+    guard let file = try? openLive(), file.firstTimeMs != nil else { return }
+    do throws(SystemError) { try rotate(file, nowMs: nowMs) } catch { status.rotationFailed(error.code) }
+  }
+
+  /// Forces everything to the disk and closes the file.
+  package func finish(nowMs: Int64) {
+    guard let file = live else { return }
+    try? writeGaps(to: file, nowMs: nowMs)
+    synchronize(file)
+    live = nil
+  }
+
+  // MARK: the file
+
+  private func openLive() throws(SystemError) -> LiveFile {
+    if let live { return live }
+    let opened = try LiveFile(policy)
+    live = opened
+    status.opened(segmentBytes: opened.bytes)
+    return opened
+  }
+
+  /// Sees to it that what is written goes into the file that has the name.
+  private func check(monotonicMs: Int64) {
+    guard let file = live, monotonicMs - lastCheckMs >= policy.checkEveryMs else { return }
+    lastCheckMs = monotonicMs
+    let place = file.place()
+    if place == .atItsName { return }
+    note(place: place, of: file)
+    live = nil
+  }
+
+  /// What was in a deleted file is lost, and the log says so; in a renamed one it is still there.
+  private func note(place: LiveFile.Place, of file: LiveFile) {
+    if place == .deleted && file.firstTimeMs != nil { gaps.append(Gap(.logDeleted, losing: file.written)) }
+  }
+
+  /// Puts the lines of the gaps that the writer found in front of what is written next.
+  private func writeGaps(to file: LiveFile, nowMs: Int64) throws(SystemError) {
+    while let gap = gaps.first {
+      var notice = JSONWriter()
+      notice.line(gap, timeMs: nowMs, host: host)
+      if try file.append(notice.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
+        throw SystemError("write", policy.livePath, .noSpace)
+      }
+      gaps.removeFirst()
+    }
+  }
+
+  private func synchronizeIfDue(_ file: LiveFile, monotonicMs: Int64, afterBatch: Bool) {
+    switch policy.sync {
+    case .none: return
+    case .everyBatch: if !afterBatch { return }
+    case .interval(let every):
+      if monotonicMs - lastSyncMs < every { return }
+      lastSyncMs = monotonicMs
+    }
+    synchronize(file)
+  }
+
+  /// Forces the file to the disk. What a failure takes is a gap: the kernel forgets the pages that it could not write.
+  private func synchronize(_ file: LiveFile) {
+    if policy.sync == .none { return }
+    do throws(SystemError) { try file.synchronize() } catch {
+      status.failed(error.code)
+      gaps.append(Gap(.writeFailed, losing: file.takeUnsynced(), detail: "\(name(of: error.code)) from fdatasync"))
+    }
+  }
+
+  // MARK: rotation
+
+  /// The file to write to: the same, or a new one if the old would become too long or too old.
+  private func rotateIfDue(_ file: LiveFile, adding bytes: Int, nowMs: Int64, monotonicMs: Int64) throws(SystemError) -> LiveFile {
+    guard let first = file.firstTimeMs, monotonicMs >= rotationPauseMs else { return file }
+    let tooLong = bytes > 0 && file.bytes + Int64(bytes) > policy.rotateBytes
+    let period = (policy.rotateEverySeconds ?? 0).multipliedReportingOverflow(by: 1000).partialValue
+    guard tooLong || period > 0 && nowMs / period > first / period else { return file }
+    do throws(SystemError) {
+      try rotate(file, nowMs: nowMs)
+    } catch {
+      // A segment that is too long is better than one that is not written.
+      rotationPauseMs = monotonicMs + policy.checkEveryMs
+      status.rotationFailed(error.code)
+      return file
+    }
+    return try openLive()
+  }
+
+  private func rotate(_ file: LiveFile, nowMs: Int64) throws(SystemError) {
+    synchronize(file)
+    let place = file.place()
+    guard place == .atItsName else {
+      note(place: place, of: file)
+      live = nil
+      return
+    }
+    let name = SegmentName(timeMs: max(file.firstTimeMs ?? nowMs, newestNameMs + 1), firstSerial: file.firstSerial)
+    try rename(policy.livePath, to: policy.directory + "/" + name.fileName)
+    newestNameMs = name.timeMs
+    live = nil
+    status.rotated()
+    if policy.sync != .none { try? synchronizeDirectory(policy.directory) }
+  }
+}

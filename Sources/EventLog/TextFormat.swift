@@ -1,0 +1,179 @@
+import Glibc
+import System
+
+/// The log for people: one aligned line a change.
+///
+///     23:32:51.738 rename      /srv/b → /srv/c          alice→root pts0  mv[2334]       srv
+package struct TextFormat: Sendable {
+  private let colour: Bool
+  private let pathWidth: Int
+  private let isShort: Bool
+
+  /// - Parameters:
+  ///   - columns: the terminal's width, which the path column fills; nil for a pipe, which gets the full date.
+  ///     Nothing is ever cut: what is too long pushes the rest to the right.
+  package init(colour: Bool, columns: Int?) {
+    self.colour = colour
+    isShort = columns != nil
+    pathWidth = max(24, (columns ?? 130) - Self.timeWidth(isShort) - Self.actionWidth - Self.whoWidth - Self.processWidth - 12)
+  }
+
+  private static func timeWidth(_ isShort: Bool) -> Int { isShort ? 14 : 23 }
+  private static let actionWidth = 11, whoWidth = 16, processWidth = 16
+
+  /// The line as text, without a line end.
+  /// - Parameter nowMs: what "today" is, milliseconds since 1970.
+  package func line(of line: LogLine, nowMs: Int64) -> String {
+    var cells = [time(line.timeMs ?? 0, nowMs).styled(.dim, colour)]
+    switch line.dataset {
+    case .gap: cells += [gap(line, nowMs).styled(.alarm, colour)]
+    case .daemon: cells += [action(line, of: "fsaudit", .cyan), message(line)]
+    case .rules: cells += [action(line, of: "rule", .cyan), message(line), keys(line)]
+    case .event: cells += [action(line, of: nil, .cyan), event(line).padded(to: pathWidth)] + actor(line)
+    case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
+    }
+    return cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
+  }
+
+  /// A line that is not JSON: as it is, made harmless.
+  package func unreadable(_ bytes: RawSpan) -> String {
+    var text = Cell("unreadable line: ")
+    text.add(.name(bytes.withUnsafeBytes { Array($0) }))
+    return text.styled(.red, colour).text
+  }
+
+  // MARK: the columns
+
+  private func time(_ ms: Int64, _ nowMs: Int64) -> Cell {
+    let (time, today) = (localTime(ms: ms), localTime(ms: nowMs))
+    let clock = "\(pad(Int64(time.tm_hour), 2)):\(pad(Int64(time.tm_min), 2)):\(pad(Int64(time.tm_sec), 2))"
+    let part = "." + pad((ms % 1000 + 1000) % 1000, 3)
+    let day = "\(pad(Int64(time.tm_mon) + 1, 2))-\(pad(Int64(time.tm_mday), 2))"
+    if !isShort { return Cell("\(pad(Int64(time.tm_year) + 1900, 4))-\(day) \(clock)\(part)") }
+    let isToday = (time.tm_year, time.tm_yday) == (today.tm_year, today.tm_yday)
+    return Cell(isToday ? clock + part : "\(day) \(clock)").padded(to: Self.timeWidth(true))
+  }
+
+  /// The action, after the word for what acts or is acted on.
+  private func action(_ line: LogLine, of subject: String?, _ style: Style?) -> Cell {
+    let action = line.string("fsaudit.action") ?? line.string("event.action") ?? "?"
+    let words = Cell.name((subject.map { $0 + " " } ?? "") + action).padded(to: Self.actionWidth)
+    return words.styled(style ?? Self.style(of: action), colour)
+  }
+
+  private static func style(of action: String) -> Style {
+    switch action {
+    case "create", "mkdir", "link", "symlink", "mknod", "mount": .green
+    case "delete", "rmdir", "umount": .red
+    case "rename", "exchange": .cyan
+    case "write", "truncate", "open": .yellow
+    default: .magenta
+    }
+  }
+
+  /// What was changed: the errno if it was refused, the path, and for some actions the other one.
+  private func change(_ line: LogLine) -> Cell {
+    var cell = Cell()
+    if line.string("event.outcome", equals: "failure") {
+      cell.add(Cell.name(line.string("fsaudit.errno") ?? "failed").styled(.alarm, colour))
+      cell.add(" ")
+    }
+    let isDirectory = ["dir", "directory"].contains(line.string("file.type"))
+    let path = name(line, "file.path", "fsaudit.raw.path", isDirectory)
+    let previous = name(line, "fsaudit.previous.path", "fsaudit.raw.previous_path", isDirectory)
+    let target = name(line, "fsaudit.target.path", "fsaudit.raw.target_path", false)
+    if let previous {
+      cell.add(previous)
+      cell.add(line.string("fsaudit.action", equals: "exchange") ? " ⇄ " : " → ")
+    }
+    cell.add(path ?? Cell("(unknown path)"))
+    if let target {
+      cell.add(line.string("fsaudit.action", equals: "symlink") ? " → " : " = ")
+      cell.add(target)
+    }
+    if line.has("fsaudit.replaced") {
+      cell.add(" (replaced")
+      let replaced = name(line, "fsaudit.replaced.path", "fsaudit.raw.replaced_path", false)
+      if let replaced, replaced.text != path?.text {
+        cell.add(" ")
+        cell.add(replaced)
+      }
+      cell.add(")")
+    }
+    if let confidence = line.string("fsaudit.path_confidence"), confidence != "exact" {
+      cell.add(" (path: ")
+      cell.add(.name(confidence))
+      cell.add(")")
+    }
+    return cell
+  }
+
+  private func name(_ line: LogLine, _ path: String, _ raw: String, _ isDirectory: Bool) -> Cell? {
+    guard let bytes = line.name(path, raw: raw) else { return nil }
+    var cell = Cell.name(bytes)
+    if isDirectory && bytes.last != UInt8(ascii: "/") { cell.add("/") }
+    return cell
+  }
+
+  /// Who, through which process, under which keys.
+  private func actor(_ line: LogLine) -> [Cell] {
+    var who = Cell()
+    let real = line.string("user.name") ?? line.string("user.id")
+    let isEffective = line.string("user.effective.id") == line.string("user.id")
+    let effective = isEffective ? real : line.string("user.effective.name") ?? line.string("user.effective.id") ?? real
+    let login = line.auditID.map { line.string("user.audit.name") ?? $0 } ?? real
+    if let login { who.add(.name(login)) }
+    if let effective, effective != login {
+      who.add("→")
+      who.add(.name(effective))
+    }
+    if let terminal = line.string("process.tty") ?? line.string("process.tty.name"), terminal != "(none)" {
+      who.add(" ")
+      who.add(.name(terminal))
+    } else if let session = line.string("fsaudit.session"), session != "4294967295" {
+      who.add(" ses")
+      who.add(.name(session))
+    }
+    var process = Cell()
+    if let name = line.string("process.name") ?? line.string("process.executable") { process.add(.name(name)) }
+    if let pid = line.integer("process.pid") { process.add("[\(pid)]") }
+    return [who.padded(to: Self.whoWidth), process.padded(to: Self.processWidth), keys(line)]
+  }
+
+  private func keys(_ line: LogLine) -> Cell {
+    var cell = Cell()
+    for (index, key) in line.strings("tags").enumerated() {
+      if index > 0 { cell.add(",") }
+      cell.add(.name(key))
+    }
+    return cell.styled(.dim, colour)
+  }
+
+  private func message(_ line: LogLine) -> Cell {
+    let words = Cell.name(line.string("message") ?? "")
+    return line.string("event.outcome", equals: "failure") ? words.styled(.red, colour) : words
+  }
+
+  private func event(_ line: LogLine) -> Cell { .name(line.strings("fsaudit.record_types").joined(separator: " ")) }
+
+  private func gap(_ line: LogLine, _ nowMs: Int64) -> Cell {
+    var cell = Cell("GAP".padding(to: Self.actionWidth) + " ")
+    cell.add(.name(line.string("message") ?? "events may be missing"))
+    let times = ["fsaudit.gap.since", "fsaudit.gap.until"].map { field in
+      line.string(field).flatMap { instant(isoUTC: Array($0.utf8)[...]) }.map { clock($0, nowMs) }
+    }
+    if let since = times[0], let until = times[1] { cell.add(", between \(since) and \(until)") }
+    return cell
+  }
+
+  /// A time within a sentence.
+  private func clock(_ ms: Int64, _ nowMs: Int64) -> String {
+    let text = time(ms, nowMs).text
+    return text.last == " " ? String(text.prefix { $0 != " " }) : text
+  }
+}
+
+extension String {
+  /// ASCII text with blanks up to a width.
+  fileprivate func padding(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+}

@@ -1,0 +1,39 @@
+import Glibc
+
+/// Lines on their way to stdout, collected so that many cost one write(2). Nothing is written before ``flush()``.
+package struct Output {
+  private var bytes: [UInt8] = []
+  private let descriptor: Int32
+  private static let enoughBytes = 64 << 10
+
+  package init(descriptor: Int32 = 1) { self.descriptor = descriptor }
+
+  /// Adds a line, which must not contain a `\n` of its own.
+  package mutating func line(_ text: String) throws(SystemError) {
+    bytes.append(contentsOf: text.utf8)
+    try end()
+  }
+
+  /// The same of bytes.
+  package mutating func line(_ text: RawSpan) throws(SystemError) {
+    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    try end()
+  }
+
+  private mutating func end() throws(SystemError) {
+    bytes.append(UInt8(ascii: "\n"))
+    if bytes.count >= Self.enoughBytes { try flush() }
+  }
+
+  /// Writes what has been collected. EPIPE, thrown like any other error, ends a command quietly.
+  package mutating func flush() throws(SystemError) {
+    let number = descriptor
+    var written = 0
+    while written < bytes.count {
+      written += try call("write", "stdout") {
+        bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
+      }
+    }
+    bytes.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,76 @@
+import ArgumentParser
+import EventLog
+import Glibc
+import System
+
+/// FILTERS: which lines of the log are wanted. Shared by every command that reads the log.
+struct FilterOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Changes under this rule key.", valueName: "key"))
+  var key: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Changes of this path: a directory with everything below it, or a pattern ('*' within a name, '**' across names, '*.conf' anywhere).",
+      valueName: "glob"))
+  var path: [String] = []
+
+  @Option(help: ArgumentHelp("Changes by this user, name or number: real, effective or login user.", valueName: "user"))
+  var user: [String] = []
+
+  @Option(help: ArgumentHelp("Changes in a session of this login user, name or number; 'unset' for none.", valueName: "user"))
+  var auid: [String] = []
+
+  @Option(help: ArgumentHelp("Changes by this process.", valueName: "pid"))
+  var pid: [Int64] = []
+
+  @Option(help: ArgumentHelp("Changes by this program: a path, a pattern or a bare name.", valueName: "glob"))
+  var exe: [String] = []
+
+  @Option(help: ArgumentHelp("Changes of this kind: create, delete, rename, write, chmod, chown, …", valueName: "action"))
+  var action: [String] = []
+
+  @Option(help: ArgumentHelp("'success', 'failure', or an errno name such as EACCES.", valueName: "result"))
+  var result: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "From this time on: 2h (ago), today, yesterday, 23:32, 2026-11-20, '2026-11-20 23:32:51', or ISO 8601.", valueName: "time"))
+  var since: String?
+
+  @Option(help: ArgumentHelp("Up to and with this time; a day is meant to its end.", valueName: "time"))
+  var until: String?
+
+  /// The filter that the options describe. Comma-separated values are alternatives, like repeated options.
+  func filter(nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws -> Filter {
+    var filter = Filter()
+    filter.keys = Self.split(key)
+    filter.paths = path.map(Glob.init)
+    filter.users = Self.split(user)
+    filter.auditUsers = Self.split(auid).map { $0 == "-1" || $0 == "4294967295" ? "unset" : $0 }
+    filter.processes = pid
+    filter.executables = exe.map(Glob.init)
+    filter.actions = Self.split(action)
+    filter.results = Self.split(result).map { ["yes": "success", "no": "failure", "failed": "failure"][$0] ?? $0 }
+    filter.sinceMs = try since.map { try TimeExpression($0, nowMs: nowMs).firstMs }
+    filter.untilMs = try until.map { try TimeExpression($0, nowMs: nowMs).lastMs }
+    if let first = filter.sinceMs, let last = filter.untilMs, first > last {
+      throw Failure("--since is later than --until", advice: "exchange them", exit: .usage)
+    }
+    return filter
+  }
+
+  private static func split(_ values: [String]) -> [String] {
+    values.flatMap { $0.split(separator: ",").map(String.init) }
+  }
+}
+
+/// `--format` of the commands that print the log's lines.
+enum LineFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json
+}
+
+/// `--log`, shared by every command that reads the log.
+struct LogOptions: ParsableArguments {
+  @Option(name: .customLong("log"), help: ArgumentHelp("The directory of the log.", valueName: "dir"))
+  var directory = LogPolicy().directory
+}
