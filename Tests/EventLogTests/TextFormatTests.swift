@@ -6,9 +6,9 @@ private let when: Int64 = 1_795_217_571_738
 
 @Suite struct TextFormatTests {
   /// A change with the members given put over those of an ordinary one; the text without its time.
-  private func text(_ file: String, _ fsaudit: String, outcome: String = "success", rest: String = "", columns: Int? = 130, colour: Bool = false)
-    -> String
-  {
+  private func text(
+    _ file: String, _ fsaudit: String, outcome: String = "success", rest: String = "", columns: Int? = 130, colour: Bool = false
+  ) -> String {
     let line = parsed(
       #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"outcome":"\#(outcome)","dataset":"fsaudit.file"},"file":{\#(file)},"#
         + #""process":{"pid":2334,"name":"mv","tty":"pts0"},"user":{"id":"0","name":"root","effective":{"id":"0"},"#
@@ -120,7 +120,8 @@ private let when: Int64 = 1_795_217_571_738
     let lines = String(decoding: writer.bytes, as: UTF8.self).split(separator: "\n").map { line in
       String(format.line(of: parsed(line), nowMs: when).dropFirst(15))
     }
-    #expect(lines[0].hasPrefix("GAP         12 records are missing, serials 5 to 18: the kernel dropped them: raise backlog_limit, between "))
+    #expect(
+      lines[0].hasPrefix("GAP         12 records are missing, serials 5 to 18: the kernel dropped them: raise backlog_limit, between "))
     #expect(lines[1] == "GAP         events may be missing: fsaudit was not running")
     #expect(lines[2] == "GAP         1 event is missing, serial 5: their serials never arrived")
     #expect(lines[3] == "fsaudit start fsaudit 0.1.0 started")
@@ -132,7 +133,8 @@ private let when: Int64 = 1_795_217_571_738
     let here = localTime(ms: 1_795_177_971_738)
     let clock = "\(pad(Int64(here.tm_hour), 2)):\(pad(Int64(here.tm_min), 2)):\(pad(Int64(here.tm_sec), 2))"
     let day = "\(pad(Int64(here.tm_mon) + 1, 2))-\(pad(Int64(here.tm_mday), 2))"
-    #expect(TextFormat(colour: false, columns: nil).line(of: line, nowMs: when).hasPrefix("\(here.tm_year + 1900)-\(day) \(clock).738 "))
+    let year = here.tm_year + 1900
+    #expect(TextFormat(colour: false, columns: nil).line(of: line, nowMs: when).hasPrefix("\(year)-\(day) \(clock).738 "))
     #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: 1_795_177_971_738).hasPrefix("\(clock).738 "))
     #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: when + 5 * 86_400_000).hasPrefix("\(day) \(clock) "))
   }
