@@ -179,6 +179,9 @@ package struct Rule: Hashable, Sendable {
     fields.filter { $0.id == AUDIT_FILTERKEY }.flatMap { $0.text.split(separator: UInt8(AUDIT_KEY_SEPARATOR)).map(Array.init) }
   }
 
+  /// Whether a field is the one that holds the keys.
+  package func isKey(_ field: RuleField) -> Bool { field.id == AUDIT_FILTERKEY && field.operation == RuleField.equal }
+
   /// The first field of this kind.
   package func field(_ id: Int32) -> RuleField? { fields.first { $0.id == id } }
 

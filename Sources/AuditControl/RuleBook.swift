@@ -163,7 +163,7 @@ package struct RuleBook: ~Copyable {
   }
 
   /// A line as messages name it.
-  static func name(_ line: RuleLine) -> String { printable(String(decoding: line.text, as: UTF8.self)) }
+  package static func name(_ line: RuleLine) -> String { printable(String(decoding: line.text, as: UTF8.self)) }
 }
 
 extension Ledger {

@@ -28,13 +28,15 @@ extension RuleBook {
         }
         throw error
       }
-      // Kernel 6.1.147 of Amazon Linux locked up under a fast stream of rule changes (amazonlinux/amazon-linux-2023#988). Each change waits for its
-      // acknowledgement anyway; a pause now and then lets kauditd deliver the CONFIG_CHANGE records of the last ones.
-      if index % 32 == 31 { usleep(2000) }
+      pause(after: index)
     }
   }
 
-  private mutating func send(_ step: RulePlan.Step) throws(SystemError) {
+  /// Kernel 6.1.147 of Amazon Linux locked up under a fast stream of rule changes (amazonlinux/amazon-linux-2023#988). Each change waits for its
+  /// acknowledgement anyway; a pause now and then lets kauditd deliver the CONFIG_CHANGE records of the last ones.
+  func pause(after index: Int) { if index % 32 == 31 { usleep(2000) } }
+
+  mutating func send(_ step: RulePlan.Step) throws(SystemError) {
     let rule = step.rule
     switch step {
     case .delete: try audit.change(rule.data, add: false, subject: rule.description)

@@ -66,7 +66,8 @@ package struct PathResolver: Sendable {
 
 extension RuleLine {
   /// Parses auditctl's arguments. Their order does not matter, except that fields keep theirs; keys come last, as auditctl puts them.
-  package init(_ arguments: [[UInt8]], paths: PathResolver = .system) throws(Failure) {
+  /// - Parameter removing: the line is read to remove its rules, so that a watched path need not exist any more.
+  package init(_ arguments: [[UInt8]], removing: Bool = false, paths: PathResolver = .system) throws(Failure) {
     self.arguments = arguments
     var list: RuleList?
     var action = RuleAction.always
@@ -114,7 +115,7 @@ extension RuleLine {
     try addConditions(conditions, to: &rule)
     if watchedPath == nil { rule.syscalls = try Self.syscallSet(syscalls, rule, &notes) }
     if !key.isEmpty { rule.fields.append(RuleField(AUDIT_FILTERKEY, text: key)) }
-    rules = try watchedPath.map { path throws(Failure) in try watchRules(path, rule, paths) } ?? [rule]
+    rules = try watchedPath.map { path throws(Failure) in try watchRules(path, rule, removing || operation == .remove, paths) } ?? [rule]
     if rules.contains(where: { $0.fields.count > Rule.greatestFieldCount }) {
       throw Failure("more than \(Rule.greatestFieldCount) fields", advice: "make two rules of it", exit: .usage)
     }
@@ -214,14 +215,14 @@ extension RuleLine {
 
   /// A watch as the rules that do the same and cost less: with arch= and the system calls that its permissions mean, so that the kernel passes over
   /// every other call with one bit test. One rule for each architecture that this host runs, or 32-bit programs would go unseen.
-  private func watchRules(_ path: [UInt8], _ rule: Rule, _ paths: PathResolver) throws(Failure) -> [Rule] {
+  private func watchRules(_ path: [UInt8], _ rule: Rule, _ removing: Bool, _ paths: PathResolver) throws(Failure) -> [Rule] {
     let name = printable(String(decoding: path, as: UTF8.self))
     guard path.first == UInt8(ascii: "/") else { throw Failure("\(name): not an absolute path", advice: "begin it with /", exit: .usage) }
     let object: RuleField
     switch paths.resolve(path) {
     case .file(let path): object = RuleField(AUDIT_WATCH, text: path)
     case .directory(let path): object = RuleField(AUDIT_DIR, text: path)
-    case .missing where operation == .remove:
+    case .missing where removing:
       let trimmed = path.lastIndex { $0 != UInt8(ascii: "/") }.map { Array(path[...$0]) } ?? path
       object = RuleField(AUDIT_WATCH, text: trimmed)
     case .missing where whenCreated: return []

@@ -1,12 +1,8 @@
-/// The producer's end of the queue: collects lines, hands them over, and accounts for what the queue refuses.
+/// The producer's end of the queue: hands lines over, and accounts for what the queue refuses.
 ///
-///     change.encode(into: &feed.lines); feed.wrote(serial: …, timeMs: …)   // per event
-///     feed.flush(nowMs: …)                                                 // when nothing more is waiting, or ``isFull``
+///     feed.report(gap)                                  // whenever one is found
+///     feed.flush(&lines, &span, nowMs: …)               // when nothing more is waiting, or the lines are many
 package struct BatchFeed: ~Copyable {
-  /// Where whole lines are written. Gaps are not written here but reported, so that they outlive a refused batch.
-  package var lines: JSONWriter
-  /// What the lines cover.
-  package private(set) var span = BatchSpan()
   /// How many events the queue has refused so far.
   package private(set) var droppedEvents: UInt64 = 0
 
@@ -20,14 +16,7 @@ package struct BatchFeed: ~Copyable {
   package init(_ queue: BatchQueue, host: String) {
     self.queue = queue
     self.host = host
-    lines = JSONWriter(capacityBytes: queue.bufferBytes)
   }
-
-  /// Whether it is time to flush: a batch of this size is worth a write of its own.
-  package var isFull: Bool { lines.bytes.count >= queue.bufferBytes / 2 }
-
-  /// Counts an event whose lines have just been written.
-  package mutating func wrote(serial: UInt32, timeMs: Int64) { span.add(serial: serial, timeMs: timeMs) }
 
   /// Has a gap written at the next flush. Gaps of one reason that cannot be written become one.
   package mutating func report(_ gap: Gap) {
@@ -38,16 +27,13 @@ package struct BatchFeed: ~Copyable {
     gaps[index].join(gap)
   }
 
-  /// Hands over what has been collected: first the gaps, then the lines. Never waits.
+  /// Hands over what has been collected, first the gaps, then the lines, and empties `lines` and `span`. Never waits.
   /// - Returns: false if the queue refused the lines; they are counted, and a gap follows as soon as it takes them again.
   @discardableResult
-  package mutating func flush(nowMs: Int64) -> Bool {
+  package mutating func flush(_ lines: inout JSONWriter, _ span: inout BatchSpan, nowMs: Int64) -> Bool {
+    flushGaps(nowMs: nowMs)
+    if lines.bytes.isEmpty { return true }
     defer { span = BatchSpan() }
-    if !gaps.isEmpty {
-      for gap in gaps { gapLines.line(gap, timeMs: nowMs, host: host) }
-      if queue.push(&gapLines.bytes, BatchSpan()) { gaps.removeAll(keepingCapacity: true) }
-      gapLines.bytes.removeAll(keepingCapacity: true)
-    }
     if gaps.isEmpty && queue.push(&lines.bytes, span) { return true }
     lines.bytes.removeAll(keepingCapacity: true)
     if span.events > 0 {
@@ -56,6 +42,14 @@ package struct BatchFeed: ~Copyable {
       report(Gap(stalledBy == nil ? .queueFull : .writeFailed, losing: span, detail: stalledBy))
     }
     return false
+  }
+
+  /// Hands over the gaps alone.
+  package mutating func flushGaps(nowMs: Int64) {
+    if gaps.isEmpty { return }
+    for gap in gaps { gapLines.line(gap, timeMs: nowMs, host: host) }
+    if queue.push(&gapLines.bytes, BatchSpan()) { gaps.removeAll(keepingCapacity: true) }
+    gapLines.bytes.removeAll(keepingCapacity: true)
   }
 }
 

@@ -8,12 +8,15 @@ package struct TextFormat: Sendable {
   private let colour: Bool
   private let pathWidth: Int
   private let isShort: Bool
+  private let showsKeys: Bool
 
   /// - Parameters:
   ///   - columns: the terminal's width, which the path column fills; nil for a pipe, which gets the full date.
   ///     Nothing is ever cut: what is too long pushes the rest to the right.
-  package init(colour: Bool, columns: Int?) {
+  ///   - showsKeys: false where the rule key is none of the reader's.
+  package init(colour: Bool, columns: Int?, showsKeys: Bool = true) {
     self.colour = colour
+    self.showsKeys = showsKeys
     isShort = columns != nil
     pathWidth = max(24, (columns ?? 130) - Self.timeWidth(isShort) - Self.actionWidth - Self.whoWidth - Self.processWidth - 12)
   }
@@ -142,6 +145,7 @@ package struct TextFormat: Sendable {
 
   private func keys(_ line: LogLine) -> Cell {
     var cell = Cell()
+    guard showsKeys else { return cell }
     for (index, key) in line.strings("tags").enumerated() {
       if index > 0 { cell.add(",") }
       cell.add(.name(key))

@@ -2,7 +2,7 @@ import AuditWire
 
 /// What a rule covers, as far as a path, an action and a system call can tell: the part of a kernel rule that is needed
 /// to find every key that applies to a change, where the kernel records only the first matching rule's (AUDIT-FACTS 6).
-package struct RuleScope: Sendable, Equatable {
+package struct CoverageScope: Sendable, Equatable {
   package enum Object: UInt8, Sendable {
     /// `dir=`: the directory and everything below it.
     case directory
@@ -44,7 +44,7 @@ package struct Coverage: Sendable {
   /// A set of keys by number: 0 is the empty set.
   package typealias KeySet = UInt16
 
-  private let scopes: [RuleScope]
+  private let scopes: [CoverageScope]
   private let keys: [[UInt8]]
   /// Each set's keys, as indices into `keys`, ascending.
   private var sets: [[UInt16]] = [[]]
@@ -56,7 +56,7 @@ package struct Coverage: Sendable {
   private var memoIsValid = false
   private var scratch: [UInt16] = []
 
-  package init(_ scopes: [RuleScope] = []) {
+  package init(_ scopes: [CoverageScope] = []) {
     self.scopes = scopes
     var known: [[UInt8]] = []
     for key in scopes.flatMap(\.keys) where !known.contains(key) { known.append(key) }

@@ -28,6 +28,8 @@ package struct DirectoryMap: Sendable {
     var isDirectory = false
     /// The file has several names, of which this is one.
     var hasLinks = false
+    /// The walk that was the last to begin when this node was last entered: what an event says is newer than that walk.
+    var walk: UInt32 = 0
   }
 
   private(set) var nodes: [Node] = []
@@ -38,6 +40,7 @@ package struct DirectoryMap: Sendable {
   /// Free name blocks, by size class.
   private var freeNames: [[UInt32]] = []
   private var clock = 0
+  private var walk: UInt32 = 0
 
   /// The most nodes that are kept.
   package let capacity: Int
@@ -153,6 +156,7 @@ package struct DirectoryMap: Sendable {
     if let index = find(identity) {
       let node = nodes[Int(index)]
       if node.isDirectory == isDirectory {
+        nodes[Int(index)].walk = walk
         if node.parent == parent, isNamed(index, name), parent < 0 || self.parent(index) != nil { return index }
         if isDirectory { version &+= 1 }
         setName(index, name)
@@ -174,6 +178,7 @@ package struct DirectoryMap: Sendable {
     }
     nodes[Int(index)].identity = identity
     nodes[Int(index)].isLive = true
+    nodes[Int(index)].walk = walk
     nodes[Int(index)].isDirectory = isDirectory
     nodes[Int(index)].hasLinks = false
     nodes[Int(index)].nameCount = 0
@@ -191,6 +196,18 @@ package struct DirectoryMap: Sendable {
   package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: Slice, of text: [UInt8], isDirectory: Bool) -> NodeIndex?
   {
     insert(identity, parent: parent, name: text.span.bytes.extracting(name.range), isDirectory: isDirectory)
+  }
+
+  /// Notes that a walk is about to begin: what events say from now on is newer than what it will find.
+  package mutating func beginWalk() { walk &+= 1 }
+
+  /// Enters what a walk found, unless an event has placed the object since the walk began.
+  package mutating func insertWalked(_ identity: FileIdentity, parent: NodeIndex, name: [UInt8], isDirectory: Bool, hasLinks: Bool) {
+    if let known = find(identity), nodes[Int(known)].walk == walk {
+      if hasLinks { markLinked(known) }
+      return
+    }
+    if let index = insert(identity, parent: parent, name: name.span.bytes, isDirectory: isDirectory), hasLinks { markLinked(index) }
   }
 
   /// Notes that the object has another name as well.

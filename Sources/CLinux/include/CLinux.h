@@ -4,3 +4,5 @@
 #include "linux_terminal.h"
 #include "linux_netlink.h"
 #include "linux_receive.h"
+#include "linux_walk.h"
+#include "linux_process.h"

@@ -1,0 +1,74 @@
+import System
+import SystemPackage
+
+/// What ``RuleBook/repair()`` found of one line.
+package struct RuleRepair: Sendable, Equatable {
+  package enum State: Sendable {
+    /// Its path exists now, its rules are in the kernel.
+    case installed
+    /// Its directory was replaced or had been gone; its rules are in the kernel again. Between the two nothing was watched: a gap in coverage.
+    case rearmed
+    /// Its path does not exist.
+    case waiting
+    /// Its path is there but its rules are not: somebody removed them. They stay away until a load or `rule add`.
+    case removedByOthers
+    /// The kernel refuses it.
+    case refused
+  }
+
+  /// The line, printable.
+  package let line: String
+  package let state: State
+}
+
+extension RuleBook {
+  /// Installs what waited for its path, and puts back the rules that the kernel dropped or that follow a directory which is no longer at their
+  /// path (AUDIT-FACTS 7). To be called every few seconds, and after a CONFIG_CHANGE record with op=remove_rule.
+  /// - Returns: every line that is not simply in force.
+  package mutating func repair() throws(Failure) -> [RuleRepair] {
+    let lock = try locked()
+    defer { withExtendedLifetime(lock) {} }
+    var ledger = try Ledger(path: ledgerPath)
+    if ledger.entries.isEmpty { return [] }
+    let kernel = Set(try rules())
+    var repairs: [RuleRepair] = []
+    for index in ledger.entries.indices {
+      let line = ledger.entries[index].line
+      guard let state = try repair(&ledger, index, kernel) else { continue }
+      repairs.append(RuleRepair(line: printable(String(decoding: line, as: UTF8.self)), state: state))
+    }
+    return repairs
+  }
+
+  /// Nil where the entry is in force.
+  private mutating func repair(_ ledger: inout Ledger, _ index: Int, _ kernel: Set<Rule>) throws(Failure) -> RuleRepair.State? {
+    let old = ledger.entries[index].rules
+    let present = old.filter(kernel.contains)
+    if !old.isEmpty {
+      guard let identity = Ledger.identity(of: old) else { return .waiting }
+      if identity == ledger.entries[index].identity { return present.count == old.count ? nil : .removedByOthers }
+    }
+    // The line is read anew: its path may lead elsewhere now.
+    guard let arguments = ruleArguments(line: ledger.entries[index].line), let line = try? RuleLine(arguments) else {
+      return old.isEmpty ? .waiting : .refused
+    }
+    if line.rules.isEmpty { return .waiting }
+    let wanted = line.rules.filter { present.contains($0) || !kernel.contains($0) }
+    // First the record, of the old rules and the new; then the kernel.
+    ledger.entries[index].rules = wanted + old.filter { !wanted.contains($0) }
+    try ledger.write(to: ledgerPath)
+    var state = old.isEmpty ? RuleRepair.State.installed : .rearmed
+    do {
+      for rule in present { try send(.delete(rule)) }
+      for rule in wanted { try send(line.operation == .prepend ? .prepend(rule) : .append(rule)) }
+      ledger.entries[index].rules = wanted
+      ledger.entries[index].identity = Ledger.identity(of: wanted) ?? ""
+    } catch {
+      for rule in wanted { try? send(.delete(rule)) }
+      ledger.entries[index].rules = []
+      state = error.code == .noSuchFileOrDirectory ? .waiting : .refused
+    }
+    try ledger.write(to: ledgerPath)
+    return state
+  }
+}

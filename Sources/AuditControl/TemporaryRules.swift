@@ -1,0 +1,120 @@
+import CAudit
+import Glibc
+import System
+import SystemPackage
+
+/// Rules that live as long as one process: those of `watch`.
+///
+/// They are recorded in a file of their own with the process and its start time, so that what a killed watcher leaves behind is known for
+/// certain to be nobody's (``cleanStale(directory:)``).
+package struct TemporaryRules: Sendable {
+  package let rules: [Rule]
+  private let directory: String
+
+  /// The lines that watch a path: what `-w PATH -p … -k KEY` means, and what `perm=` misses although it changes a file (AUDIT-FACTS 10): creating and
+  /// truncating with a read-only descriptor, file_setattr, and where `times` says so, setting times.
+  /// - Throws: a path that does not exist.
+  package static func lines(path: [UInt8], permissions: FilePermissions, times: Bool, key: [UInt8]) throws(Failure) -> [RuleLine] {
+    let watch = try RuleLine([Array("-w".utf8), path, Array("-p".utf8), Array(permissions.letters.utf8), Array("-k".utf8), key])
+    var more: [Rule] = []
+    for rule in watch.rules {
+      guard let arch = rule.arch, let object = rule.fields.first(where: { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) }) else { continue }
+      let machine = LibAudit.machine(elf: arch)
+      func add(_ names: [String], _ conditions: [RuleField] = []) {
+        var calls = SyscallSet.none
+        for number in names.compactMap({ LibAudit.syscall($0, machine: machine) }) { calls.insert(number) }
+        if calls == .none { return }
+        more.append(
+          Rule(
+            .exit, .always, syscalls: calls,
+            fields: [RuleField(AUDIT_ARCH, value: arch)] + conditions + [object, RuleField(AUDIT_FILTERKEY, text: key)]))
+      }
+      if permissions.contains(.write) {
+        let createOrTruncate = UInt32(O_CREAT | O_TRUNC)
+        add(["open"], [RuleField(AUDIT_ARG1, UInt32(AUDIT_BIT_MASK), value: createOrTruncate)])
+        add(["openat", "open_by_handle_at"], [RuleField(AUDIT_ARG2, UInt32(AUDIT_BIT_MASK), value: createOrTruncate)])
+      }
+      if permissions.contains(.attributes) { add(["file_setattr"]) }
+      if times { add(["utime", "utimes", "futimesat", "utimensat", "utimensat_time64"]) }
+    }
+    var supplement = watch
+    supplement.rules = more
+    return more.isEmpty ? [watch] : [watch, supplement]
+  }
+
+  /// Adds the rules of `lines` to the kernel for this process.
+  /// - Throws: when the kernel refuses one; then none of them is left.
+  package init(_ lines: [RuleLine], directory: String = RuleBook.standardDirectory) throws(Failure) {
+    self.directory = directory
+    var book = try RuleBook(directory: directory)
+    let lock = try book.locked()
+    defer { withExtendedLifetime(lock) {} }
+    let kernel = Set(try book.rules())
+    var seen: Set<Rule> = []
+    rules = lines.flatMap(\.rules).filter { !kernel.contains($0) && seen.insert($0).inserted }
+    var ledger = Ledger()
+    ledger.owner = "\(getpid()) \(startTime(of: getpid()) ?? "0")"
+    ledger.entries = rules.map { Ledger.Entry(origin: .watch, whenCreated: false, line: $0.line, rules: [$0], identity: "") }
+    let path = Self.path(directory)
+    try ledger.write(to: path)
+    do { try book.change(rules.map { .append($0) }) } catch {
+      unlink(path)
+      throw book.audit.failure(error)
+    }
+  }
+
+  /// Takes the rules away again. Those that the kernel has dropped by itself, with their directory, are no error.
+  package func remove() throws(Failure) {
+    var book = try RuleBook(directory: directory)
+    let lock = try book.locked()
+    defer { withExtendedLifetime(lock) {} }
+    for rule in rules {
+      do { try book.send(.delete(rule)) } catch {
+        if error.code != .noSuchFileOrDirectory { throw book.audit.failure(error) }
+      }
+    }
+    unlink(Self.path(directory))
+  }
+
+  /// Removes the rules of watchers that no longer run. Returns how many rules that were.
+  @discardableResult
+  package static func cleanStale(directory: String = RuleBook.standardDirectory) throws(Failure) -> Int {
+    var book = try RuleBook(directory: directory)
+    if book.watchLedgers().isEmpty { return 0 }
+    let lock = try book.locked()
+    defer { withExtendedLifetime(lock) {} }
+    var kept = try Ledger(path: book.ledgerPath).rules
+    var stale: [(path: String, rules: [Rule])] = []
+    for path in book.watchLedgers() {
+      guard let ledger = try? Ledger(path: path), let owner = ledger.owner else { continue }
+      let words = owner.split(separator: " ")
+      if words.count == 2, let pid = pid_t(words[0]), let start = startTime(of: pid), start == words[1] {
+        kept.formUnion(ledger.rules)
+      } else {
+        stale.append((path, ledger.entries.flatMap(\.rules)))
+      }
+    }
+    let kernel = Set(try book.rules())
+    var count = 0
+    for (path, rules) in stale {
+      for rule in rules where kernel.contains(rule) && !kept.contains(rule) {
+        do { try book.send(.delete(rule)) } catch {
+          if error.code != .noSuchFileOrDirectory { throw book.audit.failure(error) }
+        }
+        count += 1
+      }
+      unlink(path)
+    }
+    return count
+  }
+
+  private static func path(_ directory: String) -> String { "\(directory)/watch-\(getpid())" }
+}
+
+/// When a process started, in clock ticks since boot (field 22 of /proc/PID/stat): with the number it names a process for good. Nil where it is gone.
+private func startTime(of pid: pid_t) -> String? {
+  guard let bytes = try? contents(of: "/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+  // The name, in parentheses, can hold anything; after it come the fields from the third on.
+  let fields = String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self).split(separator: " ")
+  return fields.count > 19 ? String(fields[19]) : nil
+}

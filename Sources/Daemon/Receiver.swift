@@ -1,0 +1,281 @@
+import AuditEvents
+import AuditStream
+import AuditWire
+import EventLog
+import FileChanges
+import Glibc
+import Synchronization
+import System
+
+/// What the receiving thread has counted, for others to read at any time.
+package struct ReceiverCounters: Sendable, Equatable {
+  package var records: UInt64 = 0
+  package var events: UInt64 = 0
+  package var lines: UInt64 = 0
+  package var malformed: UInt64 = 0
+  package var foreign: UInt64 = 0
+  package var cut: UInt64 = 0
+  package var overruns: UInt64 = 0
+  package var incomplete: UInt64 = 0
+  package var missingSerials: UInt64 = 0
+  package var droppedEvents: UInt64 = 0
+  package var lastSerial: UInt32 = 0
+  package var lastTimeMs: Int64 = 0
+  package var replacedBy: UInt32?
+  package var mapEntries = 0
+  package var mapDirectories = 0
+  package var mapBytes = 0
+  package var mapEvicted = 0
+  package var mapRefused = 0
+  package var isWalking = false
+  /// Changes with every round: the thread is alive.
+  package var heartbeat: UInt64 = 0
+}
+
+/// What other threads tell the receiving thread.
+package final class ReceiverMailbox: Sendable {
+  package struct Orders: Sendable {
+    /// Gaps that were found elsewhere (the kernel's `lost`).
+    package var gaps: [Gap] = []
+    /// Lines of the daemon's own, to be written in order with the events.
+    package var notices: [DaemonNotice] = []
+    /// The rules have changed: what they cover now.
+    package var coverage: Coverage?
+    /// All watched trees: walked again when events were lost, because the map has missed them.
+    package var roots: [[UInt8]]?
+    /// Trees to be walked.
+    package var walks: [[UInt8]] = []
+    /// Account names may have changed.
+    package var forgetNames = false
+    /// Unregister, take what is still there, and end.
+    package var stop = false
+    /// The line behind the last event.
+    package var lastNotice: DaemonNotice?
+  }
+
+  private let orders = Mutex(Orders())
+  package let wakeup: Wakeup
+  private let published = Mutex(ReceiverCounters())
+
+  package init() throws(SystemError) { wakeup = try Wakeup() }
+
+  /// Leaves orders and wakes the thread.
+  package func post(_ change: (inout Orders) -> Void) {
+    orders.withLock { change(&$0) }
+    wakeup.signal()
+  }
+
+  /// The thread's latest counters; at most a second old.
+  package var counters: ReceiverCounters { published.withLock { $0 } }
+
+  func take() -> Orders {
+    wakeup.clear()
+    return orders.withLock { orders in
+      defer { orders = Orders() }
+      return orders
+    }
+  }
+
+  func publish(_ counters: ReceiverCounters) { published.withLock { $0 = counters } }
+}
+
+/// The receiving thread: takes records from the kernel, has them turned into lines, and hands those to the writer.
+///
+/// It never waits for anything but the kernel: a full queue is counted, a slow disk is the writer's affair.
+package struct Receiver: ~Copyable {
+  private var stream: KernelStream
+  private var pipeline: Pipeline
+  private var feed: BatchFeed
+  private let mailbox: ReceiverMailbox
+  private let walk: TreeWalk
+  private let host: String
+  private var serials = SerialWindow()
+  private var counters = ReceiverCounters()
+  private var notices = JSONWriter()
+  private var nextTick: Int64 = 0
+  private var lastOverrunMs: Int64 = 0
+  private var lastIncomplete = 0
+  private var wasDropped: UInt32 = 0
+  private var roots: [[UInt8]] = []
+  private var lastNotice: DaemonNotice?
+  /// When the trees may be walked again after a loss.
+  private var nextWalk: Int64 = 0
+  private var hasLost = false
+  private var stopDeadline: Int64 = .max
+
+  package init(
+    stream: consuming KernelStream, pipeline: consuming Pipeline, feed: consuming BatchFeed, mailbox: ReceiverMailbox, walk: TreeWalk,
+    host: String
+  ) {
+    self.stream = stream
+    self.pipeline = pipeline
+    self.feed = feed
+    self.mailbox = mailbox
+    self.walk = walk
+    self.host = host
+  }
+
+  /// Receives until the mailbox says stop; then gives the registration up, takes what is left, and returns what the last
+  /// lines covered.
+  package consuming func run() throws(SystemError) {
+    let poll = try Poll()
+    try poll.add(stream.descriptor, tag: 0)
+    try poll.add(mailbox.wakeup.descriptor.raw, tag: 1)
+    try poll.add(walk.descriptor, tag: 2)
+    var isStopping = false
+    while true {
+      var hasOrders = false
+      var hasWalked = false
+      try poll.wait(milliseconds: isStopping ? 0 : 500) { tag, _ in
+        if tag == 1 { hasOrders = true }
+        if tag == 2 { hasWalked = true }
+      }
+      if hasOrders { isStopping = obey(mailbox.take()) || isStopping }
+      if hasWalked { walk.apply(to: &pipeline.interpreter.map) }
+      let received = try drain()
+      let now = milliseconds(CLOCK_MONOTONIC)
+      // a multicast stream never runs dry on a busy host
+      if isStopping && (received == 0 || now > stopDeadline) { break }
+      if now >= nextTick {
+        tick(now)
+        nextTick = now + 1000
+      }
+      flush()
+      // under load a short rest lets records gather: a wake-up costs as much as many of them
+      if received > 128 { pause(microseconds: 2000) }
+    }
+    pipeline.finish()
+    serials.settle()
+    serials.settle()
+    account()
+    flush()
+    if let lastNotice {
+      feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
+      pipeline.encoder.lines.line(lastNotice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
+      flush()
+    }
+    publish()
+  }
+
+  // MARK: -
+
+  /// Takes everything that waits. Returns how many records that were.
+  private mutating func drain() throws(SystemError) -> Int {
+    var total = 0
+    let now = milliseconds(CLOCK_MONOTONIC)
+    while true {
+      let outcome = try receive(now)
+      total += outcome.records
+      note(outcome)
+      if pipeline.encoder.lines.bytes.count > 1 << 16 { flush() }
+      // give orders and walks a turn even when the kernel never runs dry
+      if !outcome.isFull || total > 8192 { return total }
+    }
+  }
+
+  private mutating func receive(_ now: Int64) throws(SystemError) -> ReceiveOutcome {
+    let empty = [UInt8]()
+    return try stream.receive { type, text in
+      guard let header = pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now) else { return }
+      serials.arrived(header.serial)
+    }
+  }
+
+  private mutating func note(_ outcome: ReceiveOutcome) {
+    counters.records &+= UInt64(outcome.records)
+    counters.foreign &+= UInt64(outcome.foreign)
+    counters.cut &+= UInt64(outcome.cut)
+    if let pid = outcome.replacedBy { counters.replacedBy = pid }
+    guard outcome.overrun else { return }
+    hasLost = true
+    counters.overruns &+= 1
+    let now = milliseconds(CLOCK_REALTIME)
+    let drops = stream.drops()
+    feed.report(Gap(.overrun, count: UInt64(drops &- wasDropped), sinceMs: lastOverrunMs == 0 ? now : lastOverrunMs, untilMs: now))
+    wasDropped = drops
+    lastOverrunMs = now
+  }
+
+  /// Carries out what other threads asked for. Returns whether to stop.
+  private mutating func obey(_ orders: ReceiverMailbox.Orders) -> Bool {
+    for gap in orders.gaps {
+      feed.report(gap)
+      hasLost = hasLost || gap.reason == .kernelLost || gap.reason == .coverage
+    }
+    if let all = orders.roots { roots = all }
+    if let notice = orders.lastNotice { lastNotice = notice }
+    if let coverage = orders.coverage { pipeline.interpreter.coverage = coverage }
+    if orders.forgetNames { pipeline.encoder.forgetNames() }
+    for path in orders.walks { requestWalk(path) }
+    for notice in orders.notices {
+      feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
+      pipeline.encoder.lines.line(notice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
+    }
+    if orders.stop {
+      stream.unregister()
+      stopDeadline = milliseconds(CLOCK_MONOTONIC) + 1000
+    }
+    return orders.stop
+  }
+
+  private mutating func requestWalk(_ path: [UInt8]) {
+    pipeline.interpreter.map.beginWalk()
+    walk.request(path)
+  }
+
+  /// Once a second: what has waited too long, what never came, and the counters.
+  private mutating func tick(_ now: Int64) {
+    pipeline.expire(now: now)
+    serials.settle()
+    account()
+    for path in pipeline.interpreter.walkRequests { requestWalk(path) }
+    pipeline.interpreter.walkRequests.removeAll()
+    if hasLost, now >= nextWalk, walk.isIdle {
+      // what was lost may have moved directories
+      for path in roots { requestWalk(path) }
+      hasLost = false
+      nextWalk = now + 30_000
+    }
+    publish()
+  }
+
+  /// Turns missing serials and incomplete events into gaps.
+  private mutating func account() {
+    while let gap = serials.nextGap() {
+      hasLost = true
+      counters.missingSerials &+= UInt64(gap.count)
+      feed.report(
+        Gap(.serialGap, count: UInt64(gap.count), firstSerial: gap.first, lastSerial: gap.last, untilMs: milliseconds(CLOCK_REALTIME)))
+    }
+    let incomplete = pipeline.incompleteEvents
+    if incomplete > lastIncomplete {
+      feed.report(Gap(.incompleteEvent, count: UInt64(incomplete - lastIncomplete), untilMs: milliseconds(CLOCK_REALTIME)))
+      counters.incomplete &+= UInt64(incomplete - lastIncomplete)
+      lastIncomplete = incomplete
+    }
+  }
+
+  private mutating func flush() {
+    if pipeline.span.events > 0 {
+      counters.lastSerial = pipeline.span.lastSerial
+      counters.lastTimeMs = pipeline.span.lastTimeMs
+    }
+    feed.flush(&pipeline.encoder.lines, &pipeline.span, nowMs: milliseconds(CLOCK_REALTIME))
+  }
+
+  private mutating func publish() {
+    let assembled = pipeline.assembler.counters
+    counters.events = UInt64(assembled.events)
+    counters.malformed = UInt64(assembled.malformed)
+    counters.droppedEvents = feed.droppedEvents
+    let map = pipeline.interpreter.map
+    counters.mapEntries = map.count
+    counters.mapDirectories = map.directoryCount
+    counters.mapBytes = map.footprint
+    counters.mapEvicted = map.evicted
+    counters.mapRefused = map.refused
+    counters.isWalking = !walk.isIdle
+    counters.heartbeat &+= 1
+    mailbox.publish(counters)
+  }
+}

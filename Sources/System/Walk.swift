@@ -1,0 +1,99 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// What a walk needs to know of an object.
+package struct WalkedObject: Sendable {
+  package var inode: UInt64
+  /// st_dev, which on btrfs is not the device that kernel audit logs.
+  package var major: UInt32
+  package var minor: UInt32
+  /// The mount that the object is in (statx stx_mnt_id); 0 where the kernel does not tell.
+  package var mount: UInt64
+  package var mode: UInt32
+  package var links: UInt32
+}
+
+/// An open directory whose entries are read and examined relative to its descriptor, so that a rename above it cannot
+/// lead the walk elsewhere.
+package struct WalkedDirectory: ~Copyable {
+  private let stream: OpaquePointer
+  private let descriptor: Int32
+
+  /// Opens a directory by path; a symbolic link is not followed.
+  package init(_ path: String) throws(SystemError) {
+    try self.init(call("open", path) { linux_open(path, WalkedDirectory.flags, 0) }, path)
+  }
+
+  /// Opens an entry of `parent`, by its name as bytes with a 0 behind.
+  package init(in parent: borrowing WalkedDirectory, _ name: [CChar]) throws(SystemError) {
+    let number = parent.descriptor
+    try self.init(call("openat", "directory entry") { linux_openat(number, name, WalkedDirectory.flags, 0) }, "directory entry")
+  }
+
+  private static let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK
+
+  private init(_ number: Int32, _ subject: String) throws(SystemError) {
+    guard let opened = fdopendir(number) else {
+      let code = errno
+      close(number)
+      throw SystemError("fdopendir", subject, Errno(rawValue: code))
+    }
+    stream = opened
+    descriptor = number
+  }
+
+  deinit { closedir(stream) }
+
+  /// The next entry's name with a 0 behind, without `.` and `..`; nil at the end (or where reading fails).
+  package borrowing func next() -> [CChar]? {
+    while let entry = readdir(stream) {
+      guard let pointer = linux_entry_name(entry) else { return nil }
+      let count = strlen(pointer)
+      let name = Array(UnsafeBufferPointer(start: pointer, count: count + 1))
+      if name == [46, 0] || name == [46, 46, 0] { continue }
+      return name
+    }
+    return nil
+  }
+
+  /// What an entry is; nil where it is gone.
+  package borrowing func examine(_ name: [CChar]) -> WalkedObject? { System.examine(descriptor, name) }
+
+  /// What the directory itself is.
+  package borrowing func examine() -> WalkedObject? { System.examine(descriptor, [0]) }
+}
+
+/// What the object at `path` is (a symbolic link itself); nil where there is none.
+package func examine(path: String) -> WalkedObject? { examine(AT_FDCWD, Array(path.utf8CString)) }
+
+private func examine(_ directory: Int32, _ name: [CChar]) -> WalkedObject? {
+  var object = linux_object()
+  guard linux_statx(directory, name, &object) == 0 else { return nil }
+  return WalkedObject(
+    inode: object.inode, major: object.device_major, minor: object.device_minor, mount: object.mount, mode: object.mode, links: object.links
+  )
+}
+
+/// Each mount's super block device, which is what kernel audit logs as `dev=`, by mount id: /proc/self/mountinfo,
+/// proc_pid_mountinfo(5).
+package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
+  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [:] }
+  var devices: [UInt64: (major: UInt32, minor: UInt32)] = [:]
+  for line in text.split(separator: UInt8(ascii: "\n")) {
+    let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
+    guard fields.count > 2, let mount = UInt64(String(decoding: fields[0], as: UTF8.self)) else { continue }
+    let numbers = fields[2].split(separator: UInt8(ascii: ":")).compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
+    if numbers.count == 2 { devices[mount] = (numbers[0], numbers[1]) }
+  }
+  return devices
+}
+
+/// readlink(2), as bytes; nil where there is no link.
+package func linkTarget(_ path: String) -> [UInt8]? {
+  withUnsafeTemporaryAllocation(byteCount: 4097, alignment: 1) { buffer in
+    guard let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
+    let count = readlink(path, start, 4097)
+    return count > 0 && count < 4097 ? Array(buffer[..<count]) : nil
+  }
+}

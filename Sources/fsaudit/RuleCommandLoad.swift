@@ -1,0 +1,82 @@
+import ArgumentParser
+import AuditControl
+import Glibc
+import System
+
+/// Where rule files are kept.
+private let rulesDirectory = "/etc/fsaudit/rules.d"
+
+struct RuleLoad: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "load",
+    abstract: "Make the kernel's rules equal to the rule files, by the difference alone.",
+    discussion: """
+      Reads the *.rules of a directory in the order of their names, or one file. Nothing is changed before every line has been parsed, and when the kernel \
+      refuses a line, what was applied is taken back and the error names the file and line. Rules that fsaudit did not add are never removed; rules from \
+      `fsaudit rule add` stay. A -D is passed over. After -i or -c in a file, lines that fail are reported and skipped.
+
+      Exit status: 0 the rules are loaded, 2 a line is malformed, 3 not permitted, 4 the kernel refused a line, 5 a file cannot be read.
+      """)
+
+  @Argument(help: "A directory of *.rules, or a file.")
+  var path = rulesDirectory
+
+  @Flag(help: "Say what would change, and change nothing.")
+  var dryRun = false
+
+  @Flag(help: "Permit -e 2: rules locked until the next reboot.")
+  var allowLock = false
+
+  @Flag(help: "Permit -f 2: the kernel panics when it loses a record.")
+  var allowPanic = false
+
+  @Flag(help: "Say nothing but errors.")
+  var quiet = false
+
+  func run() throws {
+    var lines: [RuleFileLine] = []
+    for file in try RuleFile.files(in: path) { lines += try RuleFile.read(file, trusted: true) }
+    var permissions: Permissions = []
+    if allowLock { permissions.insert(.lock) }
+    if allowPanic { permissions.insert(.panic) }
+    var book = try RuleCommand.book()
+    let report = try book.load(lines, permissions: permissions, dryRun: dryRun)
+    for failure in report.failures { complain("fsaudit: \(failure)") }
+    if !quiet {
+      for note in report.notes { complain("fsaudit: note: \(note)") }
+      for (word, rules) in [("add", report.added), ("remove", report.removed), ("move", report.moved)] where dryRun {
+        for rule in rules { print("\(word): \(rule.description)") }
+      }
+      print(
+        """
+        \(dryRun ? "would be " : "")added \(report.added.count), removed \(report.removed.count), moved \(report.moved.count), \
+        unchanged \(report.unchanged)
+        """)
+    }
+    if report.failsAtEnd, !report.failures.isEmpty { throw ExitCode(ExitStatus.kernelRefused.rawValue) }
+  }
+}
+
+struct RuleCheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Look for errors and costs in rule files. Needs no root and changes nothing.",
+    discussion: """
+      Prints what it finds as FILE:LINE: error, warning or note. Several files are taken as one set of rules in this order, so that duplicates and rules that \
+      an earlier one leaves nothing to are seen. Exit status: 0 nothing but notes, 1 errors or warnings, 5 a file cannot be read.
+      """)
+
+  @Argument(help: "Files, or directories of *.rules.")
+  var paths = [rulesDirectory]
+
+  func run() throws {
+    var check = RuleCheck()
+    for path in paths {
+      for file in try RuleFile.files(in: path) {
+        for line in try RuleFile.read(file, trusted: false) { check.check(line) }
+      }
+    }
+    for finding in check.findings { print(finding) }
+    if check.findings.contains(where: { $0.severity != .note }) { throw ExitCode(ExitStatus.findings.rawValue) }
+  }
+}
