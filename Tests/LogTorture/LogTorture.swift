@@ -23,7 +23,7 @@ enum LogTorture {
     let keepsHouse = arguments.count > 5
     let queue = try BatchQueue(bufferBytes: 16 << 10, buffers: 4, limitBytes: 256 << 10)
     let writer = try Writer(policy, queue)
-    let thread = try Thread {
+    let thread = try Thread("log") {
       let lost = writeLog(from: writer.queue, with: writer.writer)
       writer.abandoned.store(lost.events, ordering: .relaxed)
     }
@@ -34,27 +34,27 @@ enum LogTorture {
       gap.detail = writer.recovery.wasCleanStop ? "clean" : "killed, \(writer.recovery.truncatedBytes) bytes cut"
       feed.report(gap)
     }
-    var padding = 0
+    var (lines, span, padding) = (JSONWriter(), BatchSpan(), 0)
     for serial in first..<first &+ events {
       let now = milliseconds(CLOCK_REALTIME)
-      feed.lines.raw("{\"@timestamp\":")
-      feed.lines.timestamp(milliseconds: now)
-      feed.lines.raw(",\"event\":{\"dataset\":\"fsaudit.file\",\"sequence\":")
-      feed.lines.integer(serial)
-      feed.lines.raw("},\"file\":{\"path\":\"/srv/")
+      lines.raw("{\"@timestamp\":")
+      lines.timestamp(milliseconds: now)
+      lines.raw(",\"event\":{\"dataset\":\"fsaudit.file\",\"sequence\":")
+      lines.integer(serial)
+      lines.raw("},\"file\":{\"path\":\"/srv/")
       padding = (padding + 37) % 400
-      for _ in 0..<padding { feed.lines.raw("x") }
-      feed.lines.raw("\"}}\n")
-      feed.wrote(serial: serial, timeMs: now)
-      if serial % 20 == 0 || feed.isFull {
-        feed.flush(nowMs: now)
+      for _ in 0..<padding { lines.raw("x") }
+      lines.raw("\"}}\n")
+      span.add(serial: serial, timeMs: now)
+      if serial % 20 == 0 || lines.bytes.count > 8 << 10 {
+        feed.flush(&lines, &span, nowMs: now)
         if pause > 0 { usleep(pause) }
         if keepsHouse && serial % 200 == 0 { _ = housekeeper.run() }
       }
     }
     let now = milliseconds(CLOCK_REALTIME)
-    feed.lines.line(DaemonNotice(.stop, pid: getpid(), version: "0", message: "stopped"), timeMs: now, host: "torture")
-    feed.flush(nowMs: now)
+    lines.line(DaemonNotice(.stop, pid: getpid(), version: "0", message: "stopped"), timeMs: now, host: "torture")
+    feed.flush(&lines, &span, nowMs: now)
     queue.close(deadlineMs: milliseconds(CLOCK_MONOTONIC) + 3000)
     thread.join()
     var output = Output()
@@ -75,29 +75,4 @@ private final class Writer: @unchecked Sendable {
     writer = SegmentWriter(policy, host: "torture")
     recovery = writer.recover()
   }
-}
-
-/// pthread_create(3) with a closure.
-private struct Thread {
-  private let thread: pthread_t
-
-  private final class Body {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  init(_ run: @escaping @Sendable () -> Void) throws {
-    var thread = pthread_t()
-    let body = Unmanaged.passRetained(Body(run))
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, body.toOpaque())
-    guard code == 0 else { throw Failure("no thread", exit: .inputOutput) }
-    self.thread = thread
-  }
-
-  func join() { pthread_join(thread, nil) }
 }
