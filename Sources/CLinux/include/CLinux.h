@@ -1,5 +1,6 @@
 // What Swift cannot see of Linux: variadic calls and macros, as static inline functions. One header a subject.
 #pragma once
 #include "linux_files.h"
+#include "linux_identity.h"
 #include "linux_netlink.h"
 #include "linux_receive.h"
