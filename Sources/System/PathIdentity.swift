@@ -1,7 +1,7 @@
 import CLinux
 
 /// What tells a file or directory from another one at the same path: an inode number alone is used again as soon as it is free.
-package struct FileIdentity: Hashable, Sendable, CustomStringConvertible {
+package struct PathIdentity: Hashable, Sendable, CustomStringConvertible {
   package let device: UInt64
   package let inode: UInt64
   /// Nanoseconds since 1970; 0 where the file system does not keep it.
