@@ -64,7 +64,7 @@ let package = Package(
 
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
-    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit"]),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("EventLogTests", ["EventLog", "System", "CCompression"]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
