@@ -67,7 +67,7 @@ let package = Package(
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
-    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit"]),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]
