@@ -11,7 +11,7 @@ package struct FilePermissions: OptionSet, Hashable, Sendable {
   package static let all: FilePermissions = [.execute, .write, .read, .attributes]
 
   /// Reads letters of `rwxa`, at least one and at most four, in either case.
-  init?(letters: String) {
+  package init?(letters: String) {
     var result: FilePermissions = []
     for letter in letters.lowercased() {
       guard let row = Self.table.first(where: { $0.letter == letter }) else { return nil }

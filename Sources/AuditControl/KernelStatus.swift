@@ -23,6 +23,9 @@ package struct KernelStatus: Sendable, Equatable {
   /// Jiffies that processes have slept for that reason; nil where the kernel does not count it (before 5.9).
   package var backlogWaitTimeActual: UInt32?
 
+  /// Everything 0: before the kernel has been asked.
+  package init() {}
+
   /// Reads the kernel's answer; a shorter one (an older kernel) leaves the rest 0.
   init(_ bytes: [UInt8]) {
     func word(_ index: Int) -> UInt32? {

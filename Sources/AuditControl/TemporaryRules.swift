@@ -12,9 +12,9 @@ package struct TemporaryRules: Sendable {
   private let directory: String
 
   /// The lines that watch a path: what `-w PATH -p … -k KEY` means, and what `perm=` misses although it changes a file (AUDIT-FACTS 10): creating and
-  /// truncating with a read-only descriptor, setting times, file_setattr.
+  /// truncating with a read-only descriptor, file_setattr, and where `times` says so, setting times.
   /// - Throws: a path that does not exist.
-  package static func lines(path: [UInt8], permissions: FilePermissions, key: [UInt8]) throws(Failure) -> [RuleLine] {
+  package static func lines(path: [UInt8], permissions: FilePermissions, times: Bool, key: [UInt8]) throws(Failure) -> [RuleLine] {
     let watch = try RuleLine([Array("-w".utf8), path, Array("-p".utf8), Array(permissions.letters.utf8), Array("-k".utf8), key])
     var more: [Rule] = []
     for rule in watch.rules {
@@ -34,7 +34,8 @@ package struct TemporaryRules: Sendable {
         add(["open"], [RuleField(AUDIT_ARG1, UInt32(AUDIT_BIT_MASK), value: createOrTruncate)])
         add(["openat", "open_by_handle_at"], [RuleField(AUDIT_ARG2, UInt32(AUDIT_BIT_MASK), value: createOrTruncate)])
       }
-      if permissions.contains(.attributes) { add(["utime", "utimes", "futimesat", "utimensat", "utimensat_time64", "file_setattr"]) }
+      if permissions.contains(.attributes) { add(["file_setattr"]) }
+      if times { add(["utime", "utimes", "futimesat", "utimensat", "utimensat_time64"]) }
     }
     var supplement = watch
     supplement.rules = more

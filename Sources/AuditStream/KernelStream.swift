@@ -32,7 +32,7 @@ package struct KernelStream: ~Copyable, Sendable {
   static let slotBytes = 9216
   static let batchCapacity = 64
 
-  /// Opens the stream.
+  /// Opens the stream. Call ``receive(_:)`` once before waiting for the descriptor: records may have arrived with the registration's answer.
   /// - Parameters:
   ///   - registered: the pid in AUDIT_GET's answer, asked just now. A live daemon is not even probed: it would hear of it (AUDIT_REPLACE).
   ///   - receiveBufferBytes: the socket buffer to ask for; without CAP_NET_ADMIN net.core.rmem_max is the limit.
@@ -107,6 +107,8 @@ package struct KernelStream: ~Copyable, Sendable {
   package borrowing func isStillRegistered(_ registered: UInt32) -> Bool { !isRegistered || registered == UInt32(getpid()) }
 
   /// Gives the registration up, so that nothing new comes; what the socket still holds can be received. Does nothing for multicast.
+  ///
+  /// What the kernel still has in its own queue (`backlog` of AUDIT_GET) goes to the kernel log instead of to us: receive until that is 0 first.
   package mutating func unregister() {
     unregisterIfRegistered()
     isRegistered = false

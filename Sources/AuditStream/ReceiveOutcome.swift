@@ -8,8 +8,9 @@ package struct ReceiveOutcome: Sendable, Equatable {
   package internal(set) var isFull = false
   /// The socket's buffer was full and the kernel threw datagrams away; ``KernelStream/drops()`` counts them.
   ///
-  /// Multicast: those records are lost for us, and `lost` of AUDIT_GET does not know of them. Unicast: the kernel keeps the record for another
-  /// try (kernel/audit.c kauditd_send_queue), and counts it in `lost` if it gives up.
+  /// Multicast: those records are lost for us, and `lost` of AUDIT_GET does not know of them. Unicast: the kernel keeps them until the next
+  /// record comes and tries again, but gives up silently on some if that fails, too (kernel/audit.c kauditd_hold_skb: without audit=1 on the
+  /// kernel command line not even `lost` counts them); the serials show which.
   package internal(set) var overrun = false
   /// Records longer than a slot, passed on without their end.
   package internal(set) var cut = 0

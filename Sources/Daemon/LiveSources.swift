@@ -53,7 +53,7 @@ package enum LiveSources {
     }
     func quoted(_ text: [UInt8]) -> [UInt8] {
       if text.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") }) { return [0x22] + text + [0x22] }
-      return text.flatMap { byte in Array((byte < 16 ? "0" : "") .utf8) + Array(String(byte, radix: 16, uppercase: true).utf8) }
+      return text.flatMap { byte in Array((byte < 16 ? "0" : "").utf8) + Array(String(byte, radix: 16, uppercase: true).utf8) }
     }
     let login = read("loginuid")
     if login.isEmpty { return [] }
@@ -113,7 +113,8 @@ package final class Accounts: Sendable {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16384) { buffer in
       var entry = passwd()
       var result: UnsafeMutablePointer<passwd>?
-      guard let start = buffer.baseAddress, getpwuid_r(id, &entry, start, buffer.count, &result) == 0, result != nil, let name = entry.pw_name
+      guard let start = buffer.baseAddress, getpwuid_r(id, &entry, start, buffer.count, &result) == 0, result != nil,
+        let name = entry.pw_name
       else { return nil }
       return Array(String(cString: name).utf8)
     }

@@ -41,12 +41,16 @@ package final class ReceiverMailbox: Sendable {
     package var notices: [DaemonNotice] = []
     /// The rules have changed: what they cover now.
     package var coverage: Coverage?
+    /// All watched trees: walked again when events were lost, because the map has missed them.
+    package var roots: [[UInt8]]?
     /// Trees to be walked.
     package var walks: [[UInt8]] = []
     /// Account names may have changed.
     package var forgetNames = false
     /// Unregister, take what is still there, and end.
     package var stop = false
+    /// The line behind the last event.
+    package var lastNotice: DaemonNotice?
   }
 
   private let orders = Mutex(Orders())
@@ -92,9 +96,16 @@ package struct Receiver: ~Copyable {
   private var lastOverrunMs: Int64 = 0
   private var lastIncomplete = 0
   private var wasDropped: UInt32 = 0
+  private var roots: [[UInt8]] = []
+  private var lastNotice: DaemonNotice?
+  /// When the trees may be walked again after a loss.
+  private var nextWalk: Int64 = 0
+  private var hasLost = false
+  private var stopDeadline: Int64 = .max
 
   package init(
-    stream: consuming KernelStream, pipeline: consuming Pipeline, feed: consuming BatchFeed, mailbox: ReceiverMailbox, walk: TreeWalk, host: String
+    stream: consuming KernelStream, pipeline: consuming Pipeline, feed: consuming BatchFeed, mailbox: ReceiverMailbox, walk: TreeWalk,
+    host: String
   ) {
     self.stream = stream
     self.pipeline = pipeline
@@ -122,8 +133,9 @@ package struct Receiver: ~Copyable {
       if hasOrders { isStopping = obey(mailbox.take()) || isStopping }
       if hasWalked { walk.apply(to: &pipeline.interpreter.map) }
       let received = try drain()
-      if isStopping && received == 0 { break }
       let now = milliseconds(CLOCK_MONOTONIC)
+      // a multicast stream never runs dry on a busy host
+      if isStopping && (received == 0 || now > stopDeadline) { break }
       if now >= nextTick {
         tick(now)
         nextTick = now + 1000
@@ -137,6 +149,11 @@ package struct Receiver: ~Copyable {
     serials.settle()
     account()
     flush()
+    if let lastNotice {
+      feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
+      pipeline.encoder.lines.line(lastNotice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
+      flush()
+    }
     publish()
   }
 
@@ -170,6 +187,7 @@ package struct Receiver: ~Copyable {
     counters.cut &+= UInt64(outcome.cut)
     if let pid = outcome.replacedBy { counters.replacedBy = pid }
     guard outcome.overrun else { return }
+    hasLost = true
     counters.overruns &+= 1
     let now = milliseconds(CLOCK_REALTIME)
     let drops = stream.drops()
@@ -180,7 +198,12 @@ package struct Receiver: ~Copyable {
 
   /// Carries out what other threads asked for. Returns whether to stop.
   private mutating func obey(_ orders: ReceiverMailbox.Orders) -> Bool {
-    for gap in orders.gaps { feed.report(gap) }
+    for gap in orders.gaps {
+      feed.report(gap)
+      hasLost = hasLost || gap.reason == .kernelLost || gap.reason == .coverage
+    }
+    if let all = orders.roots { roots = all }
+    if let notice = orders.lastNotice { lastNotice = notice }
     if let coverage = orders.coverage { pipeline.interpreter.coverage = coverage }
     if orders.forgetNames { pipeline.encoder.forgetNames() }
     for path in orders.walks { requestWalk(path) }
@@ -188,7 +211,10 @@ package struct Receiver: ~Copyable {
       feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
       pipeline.encoder.lines.line(notice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
     }
-    if orders.stop { stream.unregister() }
+    if orders.stop {
+      stream.unregister()
+      stopDeadline = milliseconds(CLOCK_MONOTONIC) + 1000
+    }
     return orders.stop
   }
 
@@ -204,14 +230,22 @@ package struct Receiver: ~Copyable {
     account()
     for path in pipeline.interpreter.walkRequests { requestWalk(path) }
     pipeline.interpreter.walkRequests.removeAll()
+    if hasLost, now >= nextWalk, walk.isIdle {
+      // what was lost may have moved directories
+      for path in roots { requestWalk(path) }
+      hasLost = false
+      nextWalk = now + 30_000
+    }
     publish()
   }
 
   /// Turns missing serials and incomplete events into gaps.
   private mutating func account() {
     while let gap = serials.nextGap() {
+      hasLost = true
       counters.missingSerials &+= UInt64(gap.count)
-      feed.report(Gap(.serialGap, count: UInt64(gap.count), firstSerial: gap.first, lastSerial: gap.last, untilMs: milliseconds(CLOCK_REALTIME)))
+      feed.report(
+        Gap(.serialGap, count: UInt64(gap.count), firstSerial: gap.first, lastSerial: gap.last, untilMs: milliseconds(CLOCK_REALTIME)))
     }
     let incomplete = pipeline.incompleteEvents
     if incomplete > lastIncomplete {

@@ -71,7 +71,8 @@ private func examine(_ directory: Int32, _ name: [CChar]) -> WalkedObject? {
   var object = linux_object()
   guard linux_statx(directory, name, &object) == 0 else { return nil }
   return WalkedObject(
-    inode: object.inode, major: object.device_major, minor: object.device_minor, mount: object.mount, mode: object.mode, links: object.links)
+    inode: object.inode, major: object.device_major, minor: object.device_minor, mount: object.mount, mode: object.mode, links: object.links
+  )
 }
 
 /// Each mount's super block device, which is what kernel audit logs as `dev=`, by mount id: /proc/self/mountinfo,

@@ -13,7 +13,8 @@ import Testing
     ("/a?c", "/aäc", true), ("/[a-c]x", "/bx", true), ("/[!a-c]x", "/bx", false), ("/[^a-c]x", "/dx", true), ("/[]x]", "/]", true),
     ("/[a", "/[a", true), ("/\\*", "/*", true), ("/\\*", "/x", false), ("/a*b*c", "/aXbYbZc", true), ("/a*b*c", "/aXbYbZ", false),
     ("**", "/any/thing", true), ("/**", "/any/thing", true), ("/srv/**/*.py", "/srv/a/b/c.py", true), ("/漢*", "/漢字", true),
-    ("/[z-a]", "/m", true), ("", "", true), ("", "/x", false), ("/a**b", "/axx/yb", true), ("/*/x", "/a/b/x", false), ("/**/x*y/z", "/1/xay/2/xby/z", true),
+    ("/[z-a]", "/m", true), ("", "", true), ("", "/x", false), ("/a**b", "/axx/yb", true), ("/*/x", "/a/b/x", false),
+    ("/**/x*y/z", "/1/xay/2/xby/z", true),
   ])
   func patternsMeanPaths(pattern: String, path: String, wanted: Bool) {
     #expect(Glob(pattern).matches(Array(path.utf8)) == wanted)
@@ -52,12 +53,13 @@ import Testing
   /// 2026-11-21T12:00:00.500Z; the tests' zone is whatever the machine has.
   private let now: Int64 = 1_795_262_400_500
 
-  @Test(arguments: [
-    ("now", 0, 0), ("90s", -90_000, -90_000), ("30m", -1_800_000, -1_800_000), ("2h", -7_200_000, -7_200_000),
-    ("2d", -172_800_000, -172_800_000), ("1w", -604_800_000, -604_800_000), ("2026-11-21T12:00:00Z", -500, 499),
-    ("2026-11-21T12:00Z", -500, 59_499), ("2026-11-21 12:00:00.500Z", 0, 0), ("2026-11-21T13:00:00+01:00", -500, 499),
-    ("2026-11-21T07:00:00-0500", -500, 499), ("1970-01-01T00:00:00Z", -1_795_262_400_500, -1_795_262_399_501),
-  ] as [(String, Int64, Int64)])
+  @Test(
+    arguments: [
+      ("now", 0, 0), ("90s", -90_000, -90_000), ("30m", -1_800_000, -1_800_000), ("2h", -7_200_000, -7_200_000),
+      ("2d", -172_800_000, -172_800_000), ("1w", -604_800_000, -604_800_000), ("2026-11-21T12:00:00Z", -500, 499),
+      ("2026-11-21T12:00Z", -500, 59_499), ("2026-11-21 12:00:00.500Z", 0, 0), ("2026-11-21T13:00:00+01:00", -500, 499),
+      ("2026-11-21T07:00:00-0500", -500, 499), ("1970-01-01T00:00:00Z", -1_795_262_400_500, -1_795_262_399_501),
+    ] as [(String, Int64, Int64)])
   func instantsAreAbsoluteOrRelative(text: String, first: Int64, last: Int64) throws {
     let time = try TimeExpression(text, nowMs: now)
     #expect(time.firstMs == now + first && time.lastMs == now + last)
@@ -90,7 +92,8 @@ import Testing
 
 @Suite struct FilterTests {
   private let line = parsed(
-    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"renamed","outcome":"failure","dataset":"fsaudit.file"},"file":{"path":"/srv/c"},"#
+    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"renamed","outcome":"failure","dataset":"fsaudit.file"},"#
+      + #""file":{"path":"/srv/c"},"#
       + #""process":{"pid":2334,"name":"mv","executable":"/usr/bin/mv"},"user":{"id":"0","name":"root","effective":{"id":"33"},"#
       + #""audit":{"id":"1000","name":"alice"}},"tags":["srv","www"],"fsaudit":{"action":"rename","errno":"EACCES","#
       + #""previous":{"path":"/old/b"},"raw":{"path":"2f7372762fff"}}}"#)
@@ -106,7 +109,8 @@ import Testing
     let wanted: [(inout Filter) -> Void] = [
       { _ in }, { $0.keys = ["x", "www"] }, { $0.paths = [Glob("/srv")] }, { $0.paths = [Glob("/old/*")] }, { $0.users = ["root"] },
       { $0.users = ["33"] }, { $0.users = ["alice"] }, { $0.auditUsers = ["1000"] }, { $0.auditUsers = ["alice"] },
-      { $0.processes = [1, 2334] }, { $0.executables = [Glob("mv")] }, { $0.executables = [Glob("/usr/bin/*")] }, { $0.actions = ["rename"] },
+      { $0.processes = [1, 2334] }, { $0.executables = [Glob("mv")] }, { $0.executables = [Glob("/usr/bin/*")] },
+      { $0.actions = ["rename"] },
       { $0.actions = ["renamed"] }, { $0.results = ["failure"] }, { $0.results = ["EACCES"] }, { $0.sinceMs = 1_795_217_571_738 },
       { $0.untilMs = 1_795_217_571_738 }, { ($0.keys, $0.users, $0.processes) = (["srv"], ["root"], [2334]) },
     ]

@@ -5,3 +5,4 @@
 #include "linux_netlink.h"
 #include "linux_receive.h"
 #include "linux_walk.h"
+#include "linux_process.h"

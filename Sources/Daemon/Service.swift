@@ -1,0 +1,424 @@
+import AuditControl
+import AuditEvents
+import AuditStream
+import EventLog
+import FileChanges
+import Glibc
+import Logging
+import Settings
+import System
+
+/// The daemon, `fsaudit run`: brings up the threads, looks after them, and takes everything down again in order.
+///
+///     kernel → receiver thread → queue → writer thread → segments;  walker and housekeeper beside them
+///
+/// The main thread does what may take its time: signals, rules, the kernel's counters, status, systemd.
+package final class Service {
+  private let settings: Settings
+  private let settingsPath: String?
+  private let version: String
+  private var log: Logger
+  private let host: String
+
+  private let queue: BatchQueue
+  private let mailbox: ReceiverMailbox
+  private let walk: TreeWalk
+  private let status = LogStatus()
+  private let accounts = Accounts()
+  private let housekeeping = Condition()
+  private let startedMs = milliseconds(CLOCK_REALTIME)
+
+  private var original = KernelStatus()
+  /// What we set in the kernel, to be put back if it is still so.
+  private var ours: [KernelSetting] = []
+  private var source = KernelSource.auto
+  private var trees = WatchedTrees([])
+  private var rules: [Rule] = []
+  private var kernel = KernelStatus()
+  private var gapCounts: [GapReason: UInt64] = [:]
+  private var rates = Rates()
+  private var rulesFault: String?
+
+  /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
+  package init(_ settings: Settings, settingsPath: String?, version: String) throws {
+    self.settings = settings
+    self.settingsPath = settingsPath
+    self.version = version
+    host = hostName()
+    log = Logger(label: "fsaudit") { _ in StderrLog() }
+    log.logLevel = Logger.Level(rawValue: settings.daemon.logLevel.rawValue) ?? .info
+    queue = try BatchQueue(limitBytes: settings.log.queueSizeBytes)
+    mailbox = try ReceiverMailbox()
+    walk = try TreeWalk()
+  }
+
+  /// Runs until SIGTERM or SIGINT. Throws when it cannot start, or when the stream breaks.
+  package func run() throws {
+    // before the first thread, so that all of them leave signals to this one
+    let signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
+    guard geteuid() == 0 else {
+      throw Failure("the daemon needs root", advice: "start it with systemctl start fsaudit, or with sudo", exit: .notPermitted)
+    }
+    try makeDirectories()
+    let lock = try ProcessLock.take("\(settings.daemon.runtimeDirectory)/lock")
+    defer { withExtendedLifetime(lock) {} }
+    let control = try LocalSocket.listen(at: "\(settings.daemon.runtimeDirectory)/control")
+
+    var audit = try openKernel()
+    original = try audit.status()
+    kernel = original
+    let stream = try KernelStream.open(
+      wantedSource, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
+    source = stream.source
+    try configure(&audit)
+
+    let writer = SegmentWriter(logPolicy, host: host, status: status)
+    let recovery = writer.recover()
+    let writing = Handoff(writer)
+    let queue = queue
+    let writerThread = try Thread("writer") {
+      if let writer = writing.take() { _ = writeLog(from: queue, with: writer) }
+    }
+    let walk = walk
+    let walkerThread = try Thread("walker") { walk.run() }
+    let keeperThread = try startHousekeeper()
+    announceStart(recovery)
+    let receiverThread = try startReceiver(stream)
+    loadRules(&audit)
+    try enable(&audit)
+
+    notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
+    log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
+    try supervise(signals, control, &audit)
+
+    notifyServiceManager("STOPPING=1")
+    stop(&audit)
+    receiverThread.join()
+    queue.close(deadlineMs: milliseconds(CLOCK_MONOTONIC) + 3000)
+    writerThread.join()
+    walk.stop()
+    walkerThread.join()
+    stopHousekeeper()
+    keeperThread.join()
+    log.notice("stopped")
+  }
+
+  // MARK: Starting
+
+  private var wantedSource: KernelSource {
+    switch settings.source.kind {
+    case .auto: .auto
+    case .unicast: .unicast
+    case .multicast: .multicast
+    }
+  }
+
+  private var logPolicy: LogPolicy {
+    var policy = LogPolicy(directory: settings.log.directory)
+    policy.group = settings.log.groupID
+    policy.rotateBytes = Int64(settings.log.rotateSizeBytes)
+    policy.rotateEverySeconds = settings.log.rotateEvery.map { $0.components.seconds }
+    policy.sync =
+      switch settings.log.sync {
+      case .none: .none
+      case .interval: .interval(milliseconds: settings.log.syncInterval.milliseconds)
+      case .batch: .everyBatch
+      }
+    return policy
+  }
+
+  private func makeDirectories() throws {
+    for (path, mode) in [(settings.daemon.runtimeDirectory, 0o755), (settings.daemon.stateDirectory, 0o700)] as [(String, mode_t)] {
+      do { try makeDirectory(path, mode: mode) } catch {
+        if error.code != .fileExists { throw error.failure(advice: "create it, or name another in \(settingsPath ?? "fsaudit.toml")") }
+      }
+    }
+  }
+
+  private func openKernel() throws -> KernelAudit {
+    do { return try KernelAudit() } catch { throw KernelAudit.failure(error, enabled: nil) }
+  }
+
+  /// Queue length and waiting time, as the settings want them; refused in a locked configuration, which is said and lived with.
+  private func configure(_ audit: inout KernelAudit) throws {
+    let wanted: [KernelSetting] = [
+      .backlogLimit(settings.source.backlogLimitRecords), .backlogWaitTime(try settings.source.backlogWaitJiffies()),
+    ]
+    for setting in wanted where setting != setting.current(in: original) {
+      do {
+        try audit.set(setting)
+        ours.append(setting)
+      } catch { log.warning("\(audit.failure(error)); going on with what the kernel has") }
+    }
+  }
+
+  private func enable(_ audit: inout KernelAudit) throws {
+    guard original.enabled == 0 else { return }
+    do {
+      try audit.set(.enabled(1))
+      ours.append(.enabled(1))
+    } catch { throw audit.failure(error) }
+  }
+
+  /// The first lines of this run: what may be missing since the last one, then that it begins.
+  private func announceStart(_ recovery: Recovery) {
+    let pid = getpid()
+    var start = DaemonNotice(.start, pid: pid, version: version, message: "started, reading the \(source.rawValue) stream")
+    start.details = [("source", source.rawValue), ("kernel_lost", "\(original.lost)")]
+    mailbox.post { orders in
+      if recovery.hasHistory {
+        orders.gaps.append(
+          Gap(
+            .notRunning, firstSerial: recovery.lastSerial.map { $0 &+ 1 }, sinceMs: recovery.lastTimeMs, untilMs: startedMs,
+            detail: recovery.wasCleanStop ? "stopped in order" : "ended without a stop: killed, or the machine went down"))
+      }
+      if recovery.hasHistory, !recovery.wasCleanStop {
+        var mended = DaemonNotice(
+          .recovered, pid: pid, version: version,
+          message: recovery.truncatedBytes > 0
+            ? "the last run ended without a stop; an incomplete last line was cut off" : "the last run ended without a stop")
+        mended.details = [("truncated_bytes", "\(recovery.truncatedBytes)")]
+        orders.notices.append(mended)
+      }
+      orders.notices.append(start)
+    }
+  }
+
+  private func startReceiver(_ stream: consuming KernelStream) throws -> Thread {
+    let handoff = Handoff(stream)
+    let (queue, mailbox, walk, host, accounts) = (queue, mailbox, walk, host, accounts)
+    let capacity = settings.directoryMap.maxEntries
+    let log = log
+    return try Thread("receiver") {
+      guard let stream = handoff.take() else { return }
+      let pipeline = Pipeline(
+        assembler: Assembler(endsAtProctitle: false),
+        interpreter: Interpreter(map: FileChanges.DirectoryMap(capacity: capacity), lookup: LiveSources.lookup),
+        encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
+      let receiver = Receiver(
+        stream: stream, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
+      do { try receiver.run() } catch { log.critical("receiving failed: \(error)") }
+    }
+  }
+
+  private func startHousekeeper() throws -> Thread {
+    var policy = RetentionPolicy()
+    policy.compressionLevel = settings.log.compress == .zstd ? Int32(settings.log.compressLevel) : nil
+    policy.maximumSegments = settings.log.keepCount
+    policy.maximumAgeSeconds = settings.log.keepAge.map { $0.components.seconds }
+    policy.maximumBytes = settings.log.keepSizeBytes.map { Int64($0) }
+    let keeper = Housekeeper(directory: settings.log.directory, policy: policy)
+    let (housekeeping, stopping, log) = (housekeeping, stopping, log)
+    return try Thread("housekeeper") {
+      while !stopping.isSet {
+        let report = keeper.run(stop: { stopping.isSet })
+        for deleted in report.deleted {
+          log.notice("removed \(deleted.fileName) (\(deleted.bytes) bytes): limit by \(deleted.limit.rawValue)")
+        }
+        for failure in report.failures { log.error("\(failure)") }
+        housekeeping.wait(milliseconds: 10_000)
+      }
+    }
+  }
+
+  private let stopping = Flag()
+
+  private func stopHousekeeper() {
+    stopping.set()
+    housekeeping.signal()
+  }
+
+  // MARK: Rules
+
+  /// Loads rules.d. A fault in it is said, not fatal: better a daemon with yesterday's rules than none.
+  private func loadRules(_ audit: inout KernelAudit) {
+    do {
+      _ = try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
+      var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+      if (try? System.status(of: settings.rules.directory)) != nil {
+        let lines = try RuleFile.files(in: settings.rules.directory).flatMap { try RuleFile.read($0, trusted: true) }
+        let report = try book.load(lines)
+        for note in report.notes { log.info("\(note)") }
+        for failure in report.failures { log.error("\(failure)") }
+        if !report.added.isEmpty || !report.removed.isEmpty {
+          log.notice("rules: \(report.added.count) added, \(report.removed.count) removed")
+        }
+      } else {
+        log.notice("\(settings.rules.directory) does not exist: no rules loaded")
+      }
+      rulesFault = nil
+    } catch {
+      rulesFault = "\(error)"
+      log.error("rules: \(error)")
+    }
+    refreshRules()
+  }
+
+  /// What the kernel has now; tells the receiver when it changed.
+  private func refreshRules() {
+    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let listed = try? book.list() else { return }
+    let now = listed.compactMap(\.rule)
+    if now == rules { return }
+    rules = now
+    let seen = WatchedTrees(now)
+    let new = seen.roots.filter { !trees.roots.contains($0) }
+    trees = seen
+    mailbox.post { orders in
+      orders.coverage = Coverage(seen.scopes)
+      orders.roots = seen.roots
+      orders.walks += new
+    }
+    if now.blocksEverything {
+      log.warning("a rule `-a never,task` keeps the kernel from auditing new processes: remove it and restart what is to be watched")
+    }
+  }
+
+  /// Puts back what the kernel dropped with a replaced directory, and installs what waited for its path.
+  private func repairRules() {
+    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let repairs = try? book.repair() else { return }
+    for repair in repairs {
+      switch repair.state {
+      case .installed: log.notice("now watched: \(repair.line)")
+      case .rearmed:
+        log.warning("watched again after its directory was replaced: \(repair.line)")
+        report(Gap(.coverage, untilMs: milliseconds(CLOCK_REALTIME), detail: repair.line))
+      case .refused: log.error("the kernel refuses: \(repair.line)")
+      case .waiting, .removedByOthers: break
+      }
+    }
+  }
+
+  // MARK: Running
+
+  private func supervise(_ signals: borrowing Signals, _ control: borrowing LocalSocket, _ audit: inout KernelAudit) throws {
+    let poll = try Poll()
+    try poll.add(signals.descriptor.raw, tag: 0)
+    try poll.add(control.descriptor.raw, tag: 1)
+    let interval = settings.daemon.statusInterval.milliseconds
+    var nextLook = milliseconds(CLOCK_MONOTONIC) + interval
+    var heartbeat: UInt64 = 0
+    var silentSince = milliseconds(CLOCK_MONOTONIC)
+    while true {
+      var isAsked = false
+      try poll.wait(milliseconds: 1000) { tag, _ in if tag == 1 { isAsked = true } }
+      while let signal = signals.next() {
+        switch signal {
+        case SIGHUP: reload(&audit)
+        case SIGUSR1: queue.request(.rotate)
+        default: return
+        }
+      }
+      let now = milliseconds(CLOCK_MONOTONIC)
+      if now >= nextLook {
+        look(&audit)
+        nextLook = now + interval
+      }
+      let counters = mailbox.counters
+      rates.note(counters, nowMs: now)
+      if counters.heartbeat != heartbeat {
+        heartbeat = counters.heartbeat
+        silentSince = now
+        notifyServiceManager("WATCHDOG=1")
+      } else if now - silentSince > 60_000 {
+        throw Failure("the receiving thread has stood still for a minute", advice: "report this with the journal", exit: .inputOutput)
+      }
+      if isAsked { control.answer { statusJSON() } }
+    }
+  }
+
+  /// Every few seconds: has the kernel lost anything, are we still the registered daemon, do the rules stand?
+  private func look(_ audit: inout KernelAudit) {
+    if let now = try? audit.status() {
+      let lost = now.lost &- kernel.lost
+      // the counter may have been reset (auditctl --reset-lost): then it starts again
+      if now.lost > kernel.lost {
+        report(Gap(.kernelLost, count: UInt64(lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
+      }
+      if source == .unicast, now.pid != UInt32(getpid()), kernel.pid == UInt32(getpid()) {
+        report(Gap(.replaced, untilMs: milliseconds(CLOCK_REALTIME), detail: now.pid == 0 ? "nobody is registered" : "pid \(now.pid)"))
+        log.error("the kernel sends its records to somebody else now (pid \(now.pid)): restart fsaudit to read them beside it")
+      }
+      if now.enabled == 0, kernel.enabled != 0 {
+        log.error("somebody switched kernel audit off (enabled 0): nothing is recorded until `auditctl -e 1`")
+        report(Gap(.coverage, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: "kernel audit was switched off"))
+      }
+      kernel = now
+      kernelSeenMs = milliseconds(CLOCK_REALTIME)
+    }
+    repairRules()
+    refreshRules()
+    if accounts.haveChanged() { mailbox.post { $0.forgetNames = true } }
+  }
+
+  private var kernelSeenMs = milliseconds(CLOCK_REALTIME)
+
+  private func report(_ gap: Gap) {
+    gapCounts[gap.reason, default: 0] += 1
+    mailbox.post { $0.gaps.append(gap) }
+  }
+
+  private func reload(_ audit: inout KernelAudit) {
+    notifyServiceManager("RELOADING=1\nMONOTONIC_USEC=\(milliseconds(CLOCK_MONOTONIC) * 1000)")
+    queue.request(.reopen)
+    var notice = DaemonNotice(.reload, pid: getpid(), version: version, message: "reloaded")
+    do {
+      let fresh = try Settings.load(from: settingsPath)
+      if fresh != settings {
+        notice.message = "reloaded the rules and reopened the log; changed settings take effect at a restart"
+        log.notice("fsaudit.toml has changed: rules are reloaded now, other settings take effect at a restart")
+      }
+    } catch {
+      notice.succeeded = false
+      notice.message = "reload: \(error)"
+      log.error("\(error)")
+    }
+    loadRules(&audit)
+    if let rulesFault { (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)") }
+    mailbox.post { $0.notices.append(notice) }
+    notifyServiceManager("READY=1")
+  }
+
+  // MARK: Stopping
+
+  private func stop(_ audit: inout KernelAudit) {
+    if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
+      do {
+        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+        _ = try book.load([])
+      } catch { log.error("rules could not be unloaded: \(error)") }
+    }
+    if let now = try? audit.status() {
+      for setting in ours where setting.current(in: now) == setting {
+        do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
+      }
+      if now.lost > kernel.lost {
+        report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
+      }
+    }
+    let notice = DaemonNotice(.stop, pid: getpid(), version: version, message: "stopped")
+    mailbox.post { orders in
+      orders.lastNotice = notice
+      orders.stop = true
+    }
+  }
+
+  // MARK: Status
+
+  private func statusJSON() -> [UInt8] {
+    StatusReport(
+      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
+      ourRules: ourRuleCount, rulesFault: rulesFault, receiver: mailbox.counters, rates: rates, queue: queue.depth, log: status.counters,
+      logDirectory: settings.log.directory, gaps: gapCounts
+    ).json()
+  }
+
+  private func currentKernel() throws -> KernelStatus {
+    var audit = try KernelAudit()
+    return try audit.status()
+  }
+
+  private var ourRuleCount: Int {
+    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let listed = try? book.list() else { return 0 }
+    return listed.count { $0.origin != nil }
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import AuditControl
+import Daemon
+import EventLog
+import Settings
+import System
+
+/// `fsaudit status`: what the daemon is doing, and what was lost.
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Show what the daemon reads, counts and has lost.",
+    discussion: "Exits with 1 when no daemon runs; the kernel's own counters are shown even so, to root.")
+
+  @Flag(help: "The daemon's answer as it is: one JSON object.")
+  var json = false
+
+  @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
+  var config: String?
+
+  func run() throws {
+    let settings = try Settings.load(from: config)
+    let answer: [UInt8]
+    do {
+      answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control")
+    } catch  where [.noSuchFileOrDirectory, .connectionRefused].contains(error.code) {
+      try reportKernel()
+      throw ExitCode(ExitStatus.findings.rawValue)
+    } catch {
+      throw error.failure()
+    }
+    if json {
+      var output = Output()
+      try output.line(answer.span.bytes.extracting(0..<max(0, answer.count - 1)))
+      try output.flush()
+      return
+    }
+    var line = LogLine()
+    guard line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) else {
+      throw Failure("the daemon's answer cannot be read", advice: "is it another version? restart it", exit: .inputOutput)
+    }
+    print(StatusText(line).text)
+  }
+
+  /// Without a daemon: what the kernel says.
+  private func reportKernel() throws {
+    if json {
+      print("{\"running\":false}")
+      return
+    }
+    print("fsaudit is not running: start it with `systemctl start fsaudit`")
+    guard var audit = try? KernelAudit(), let status = try? audit.status() else { return }
+    let daemon = RegisteredDaemon(status).map { "pid \($0.pid) (\($0.name ?? "gone"))" } ?? "nobody"
+    print(
+      "kernel: audit \(status.enabled == 0 ? "off" : "on"), records go to \(daemon), \(status.lost) lost since boot, backlog \(status.backlog) of \(status.backlogLimit)"
+    )
+  }
+}
+
+/// The status as a person reads it.
+private struct StatusText {
+  private let line: LogLine
+  init(_ line: LogLine) { self.line = line }
+
+  private func number(_ path: String) -> Int64 { line.integer(path) ?? 0 }
+
+  var text: String {
+    let enabled = ["off", "on", "on, locked until reboot"][min(2, max(0, Int(number("kernel.enabled"))))]
+    var rows = [
+      ("daemon", "running, pid \(number("pid")), version \(line.string("version") ?? "?"), since \(line.string("started") ?? "?")"),
+      ("source", "\(line.string("source") ?? "?"); kernel audit is \(enabled), registered pid \(number("kernel.pid"))"),
+      ("rules", "\(number("rules.total")) in the kernel, \(number("rules.ours")) ours"),
+      (
+        "events",
+        "\(number("received.events")) in \(number("received.records")) records; \(number("received.events_per_second"))/s over the last minute"
+      ),
+      ("last event", "serial \(number("last_event.sequence")), \(line.string("last_event.time") ?? "none yet")"),
+      (
+        "lost",
+        "kernel \(number("kernel.lost")) records since boot; \(number("received.overruns")) overruns, \(number("received.missing_serials")) missing serials, \(number("received.incomplete_events")) incomplete, \(number("received.dropped_events")) dropped"
+      ),
+      (
+        "backlog",
+        "\(number("kernel.backlog")) of \(number("kernel.backlog_limit")) records in the kernel; \(number("queue.bytes")) of \(number("queue.limit_bytes")) bytes waiting for the disk"
+      ),
+      (
+        "log",
+        "\(line.string("log.directory") ?? "?"): \(number("log.written.segments")) segments, the live one \(number("log.written.segment_bytes")) bytes, \(number("log.written.rotations")) rotations"
+      ),
+      (
+        "directories",
+        "\(number("directory_map.directories")) known (\(number("directory_map.entries")) objects, \(number("directory_map.bytes") >> 20) MiB)\(number("directory_map.walking") != 0 ? ", walking" : "")"
+      ),
+    ]
+    if let fault = line.string("rules_fault") { rows.append(("rules fault", fault)) }
+    if let cause = line.string("stalled_by") { rows.append(("disk", "nothing can be written: \(cause)")) }
+    return rows.map { name, value in name + String(repeating: " ", count: 13 - name.count) + printable(value) }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import AuditControl
+import Daemon
+import EventLog
+import Glibc
+import System
+
+/// `fsaudit watch`: see what happens below a path, now.
+struct WatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Show changes below paths as they happen; needs no configuration.",
+    discussion: """
+      Loads rules for as long as it runs and removes them when it ends, also when its terminal goes away. Works beside auditd \
+      and beside the fsaudit daemon. Ends with Ctrl-C.
+
+        sudo fsaudit watch /etc
+        sudo fsaudit watch /srv/app /srv/data -p w --format json | jq .file.path
+      """)
+
+  @Argument(help: ArgumentHelp("Directories (with everything below them) or files.", valueName: "path"))
+  var paths: [String]
+
+  @Option(
+    name: [.customShort("p"), .customLong("permissions")],
+    help: ArgumentHelp("What to show: w writes, a attributes, r reads, x executions.", valueName: "wa"))
+  var permissions = "wa"
+
+  @Option(name: [.customShort("k"), .customLong("key")], help: ArgumentHelp("A rule key for the changes.", valueName: "key"))
+  var key: String?
+
+  @Flag(help: "Show changes of time stamps, too (touch -d, cp -p, tar).")
+  var times = false
+
+  @Option(help: "text or json, the lines as the daemon logs them.")
+  var format = LineFormat.text
+
+  func run() throws {
+    guard let wanted = FilePermissions(letters: permissions) else {
+      throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
+    }
+    let terminal = Terminal()
+    let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
+    var output = Output()
+    var line = LogLine()
+    try Watcher(
+      Watcher.Options(paths: paths, permissions: wanted, key: key, times: times),
+      print: { [format] bytes in
+        if format == .json {
+          try output.line(bytes)
+        } else if line.parse(bytes) {
+          try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
+        }
+      },
+      flush: { try output.flush() }
+    ).run()
+  }
+}
