@@ -5,6 +5,7 @@ import CFuzzer
 import Daemon
 import EventLog
 import FileChanges
+import Glibc
 import Settings
 import System
 
@@ -37,13 +38,23 @@ enum Fuzz {
     LLVMFuzzerRunDriver(&count, &arguments, target)
   }
 
+  /// precondition(_:_:) would not say its message in a release build.
+  private static func promise(_ holds: Bool, _ message: @autoclosure () -> String) {
+    if !holds { broken(message()) }
+  }
+
+  private static func broken(_ message: String) -> Never {
+    complain("broken promise: \(message)")
+    abort()
+  }
+
   /// A settings file is accepted, or refused with a message that names it.
   private static func settings(_ bytes: [UInt8]) {
     do { _ = try Settings.parse(bytes, file: "f") } catch let failure as Failure {
-      precondition(failure.message.hasPrefix("f:") && failure.exit == .usage)
-      precondition(printable(failure.description) == failure.description, "control bytes in a message")
+      promise(failure.message.hasPrefix("f:") && failure.exit == .usage, "\(failure)")
+      promise(printable(failure.description) == failure.description, "control bytes in a message")
     } catch {
-      preconditionFailure("\(error)")
+      broken("\(error)")
     }
   }
 
@@ -52,12 +63,12 @@ enum Fuzz {
     let anywhere = PathResolver { path in path.contains(UInt8(ascii: "d")) ? .directory(path) : .file(path) }
     for line in RuleFile.parse(bytes, file: "f", paths: anywhere) {
       switch line.content {
-      case .failure(let failure): precondition(printable(failure.description) == failure.description, "control bytes in a message")
+      case .failure(let failure): promise(printable(failure.description) == failure.description, "control bytes in a message")
       case .success(let parsed):
         for rule in parsed.rules where rule.isLoadable {
           let again = RuleFile.parse(rule.line, file: "f", paths: anywhere).first
           guard case .success(let second)? = again?.content, second.rules == [rule] else {
-            preconditionFailure("printed as \(rule) and read as \(String(describing: again?.content))")
+            broken("printed as \(rule) and read as \(String(describing: again?.content))")
           }
         }
       }
@@ -86,11 +97,11 @@ enum Fuzz {
     pipeline.expire(now: now + 1000)
     pipeline.finish()
     let lines = pipeline.encoder.lines.bytes
-    precondition(lines.isEmpty || lines.last == UInt8(ascii: "\n"), "the last line is not whole")
+    promise(lines.isEmpty || lines.last == UInt8(ascii: "\n"), "the last line is not whole")
     var parsed = LogLine()
     for line in lines.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
-      precondition(line.count <= NativeEncoder.lineLimitBytes, "a line of \(line.count) bytes")
-      precondition(parsed.parse(line.span.bytes), "not a JSON object: \(printable(String(decoding: line, as: UTF8.self)))")
+      promise(line.count <= NativeEncoder.lineLimitBytes, "a line of \(line.count) bytes")
+      promise(parsed.parse(line.span.bytes), "not a JSON object: \(printable(String(decoding: line, as: UTF8.self)))")
     }
   }
 }
