@@ -20,6 +20,8 @@ package struct TypedEvent: Sendable {
   /// PATH records are numbered without holes, so a hole is a lost record.
   package var isMissingPaths = false
 
+  private var tails = PathTails()
+
   package init() {
     paths.reserveCapacity(16)
     otherRecords.reserveCapacity(16)
@@ -45,7 +47,7 @@ package struct TypedEvent: Sendable {
       switch record.type.rawValue {
       case RecordType.path.rawValue:
         var path = PathRecord()
-        if path.read(bytes, record.body) {
+        if path.read(bytes, record.body, &tails) {
           if Int(path.item) != paths.count { isMissingPaths = true }
           paths.append(path)
         } else {

@@ -56,7 +56,9 @@ extension RawSpan {
       other.withUnsafeBytes { theirs in
         guard count > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return true }
         if count < 8 {
-          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) { return false }
+          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) {
+            return false
+          }
           return true
         }
         var at = 0
@@ -104,7 +106,7 @@ extension RawSpan {
     }
   }
 
-  /// A hash of the length, the first 32 and the last 16 bytes: for caches whose hits are confirmed byte by byte, so that a
+  /// A hash of the length, the first 32 bytes, eight in the middle and the last 16: for caches whose hits are confirmed byte by byte, so that a
   /// collision costs time and never correctness.
   @inlinable package func hash(seed: UInt64) -> UInt64 {
     let count = byteCount
@@ -113,6 +115,7 @@ extension RawSpan {
       state = Swar.fold(state ^ word(8))
       state = Swar.fold(state ^ word(16))
       state = Swar.fold(state ^ word(24))
+      state = Swar.fold(state ^ word(count / 2))
       state = Swar.fold(state ^ word(max(0, count &- 16)))
       state = Swar.fold(state ^ word(max(0, count &- 8)))
     }
