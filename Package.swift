@@ -62,11 +62,30 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage]),
     // tests
+    tests("AuditWireTests", ["AuditWire", "TestSupport"]),
+    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "TestSupport"]),
+    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "TestSupport"]),
+    tests("EventLogTests", ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay"]),
+    /// The pure core over a whole log, for golden, differential and fuzz tests.
+    .target(
+      name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
+    .systemLibrary(name: "CAuparse", path: "Tests/CAuparse", providers: [.apt(["libauparse-dev"])]),
+    tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
+    .target(
+      name: "FuzzTargets", dependencies: ["AuditControl", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]
 )
+
+// libFuzzer brings its own main and wants everything instrumented, so its program is only there when Tests/Fuzz/run asks.
+if Context.environment["FSAUDIT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Engine"))
+}
