@@ -57,16 +57,20 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "AuditStream", "AuditWire", "EventLog", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
+    // Writes a log as the daemon does, so that a test can kill it.
+    .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
     tests("AuditWireTests", ["AuditWire", "TestSupport"]),
     tests("AuditEventsTests", ["AuditEvents", "AuditWire", "TestSupport"]),
     tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "TestSupport"]),
-    tests("EventLogTests", ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay"]),
+    tests(
+      "EventLogTests",
+      ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
     /// The pure core over a whole log, for golden, differential and fuzz tests.
     .target(
       name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
@@ -77,7 +81,7 @@ let package = Package(
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
-    tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit"]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]
