@@ -13,7 +13,9 @@ package func brokenContract(_ lines: [UInt8]) -> String? {
     if let bad = line.first(where: { $0 < 0x20 || $0 == 0x7f }) { return "the byte \(bad) in \(excerpt(line))" }
     if String(validating: line, as: UTF8.self) == nil { return "not UTF-8: \(excerpt(line))" }
     if !parsed.parse(line.span.bytes) { return "no JSON object: \(excerpt(line))" }
-    if parsed.timeMs == nil || parsed.dataset == nil || parsed.sequence == nil { return "time, dataset or serial missing: \(excerpt(line))" }
+    if parsed.timeMs == nil || parsed.dataset == nil || parsed.sequence == nil {
+      return "time, dataset or serial missing: \(excerpt(line))"
+    }
     start = end + 1
   }
   return nil

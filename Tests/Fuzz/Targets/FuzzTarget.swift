@@ -26,6 +26,11 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   }
 }
 
+/// A precondition whose message a release build prints, too.
+private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+  if !holds { fatalError(message()) }
+}
+
 private func tokenise(_ input: [UInt8]) {
   let all = input.span.bytes
   var reader = HeaderReader()
@@ -35,28 +40,28 @@ private func tokenise(_ input: [UInt8]) {
     let line = all.extracting(start..<end)
     start = end + 1
     let at = LinePrefix(line)?.headerStart ?? 0
-    precondition(at <= line.byteCount, "a prefix that is longer than its line")
+    require(at <= line.byteCount, "a prefix that is longer than its line")
     let header = reader.read(line, at: at)
     // the memo must say what a fresh reader says
     var fresh = HeaderReader()
-    precondition(fresh.read(line, at: at) == header, "the header memo is wrong")
+    require(fresh.read(line, at: at) == header, "the header memo is wrong")
     fields(line, from: header?.bodyStart ?? 0)
     if let first = RecordType(name: line.extracting(0..<min(line.byteCount, 24))) { _ = first.name }
   }
 }
 
 private func fields(_ line: RawSpan, from start: Int) {
-  precondition(start <= line.byteCount, "a body that starts behind its record")
+  require(start <= line.byteCount, "a body that starts behind its record")
   var cursor = FieldCursor(line, start: start)
   var last = start
   var decoded: [UInt8] = []
   while let field = cursor.next(line) {
-    precondition(cursor.at > last && cursor.at <= line.byteCount, "no progress, or too much")
-    precondition(Int(field.name.start) >= last && field.value.slice.end <= cursor.at && field.name.end < cursor.at, "a field out of place")
+    require(cursor.at > last && cursor.at <= line.byteCount, "no progress, or too much")
+    require(Int(field.name.start) >= last && field.value.slice.end <= cursor.at && field.name.end < cursor.at, "a field out of place")
     last = cursor.at
     decoded.removeAll(keepingCapacity: true)
     field.value.decode(from: line, into: &decoded)
-    precondition(decoded.count <= Int(field.value.slice.count))
+    require(decoded.count <= Int(field.value.slice.count), "a value that grows")
     numbers(line, at: Int(field.value.slice.start))
   }
 }
@@ -64,23 +69,23 @@ private func fields(_ line: RawSpan, from start: Int) {
 private func numbers(_ line: RawSpan, at start: Int) {
   var cursor = Cursor(at: start)
   if let value = cursor.decimal(line) {
-    precondition(UInt64(line.extracting(start..<cursor.at).text()) == value, "a decimal number is read wrongly")
+    require(UInt64(line.extracting(start..<cursor.at).text()) == value, "a decimal number is read wrongly")
   }
   cursor.at = start
   if let value = cursor.signed(line) {
-    precondition(Int64(line.extracting(start..<cursor.at).text()) == value, "a signed number is read wrongly")
+    require(Int64(line.extracting(start..<cursor.at).text()) == value, "a signed number is read wrongly")
   }
   cursor.at = start
   if let value = cursor.hexadecimal(line) {
-    precondition(UInt64(line.extracting(start..<cursor.at).text(), radix: 16) == value, "a hexadecimal number is read wrongly")
+    require(UInt64(line.extracting(start..<cursor.at).text(), radix: 16) == value, "a hexadecimal number is read wrongly")
   }
   cursor.at = start
   if let value = cursor.octal(line), cursor.at - start <= 21 {
-    precondition(UInt64(line.extracting(start..<cursor.at).text(), radix: 8) == value, "an octal number is read wrongly")
+    require(UInt64(line.extracting(start..<cursor.at).text(), radix: 8) == value, "an octal number is read wrongly")
   }
   cursor.at = start
   let value = cursor.value(line)
-  precondition(cursor.at >= start && cursor.at <= line.byteCount && value.slice.end <= cursor.at, "a value out of place")
+  require(cursor.at >= start && cursor.at <= line.byteCount && value.slice.end <= cursor.at, "a value out of place")
 }
 
 /// The first byte chooses bounds and completion; a line that starts with 0x01 … 0x04 is a step of the clock or a walk.
@@ -127,7 +132,7 @@ private func assemble(_ input: [UInt8]) {
     }
   }
   replay.finish()
-  precondition(!replay.assembler.hasOpenEvents, "an event stays open")
+  require(!replay.assembler.hasOpenEvents, "an event stays open")
   if let broken = brokenContract(replay.take()) { fatalError(broken) }
 }
 
@@ -141,7 +146,7 @@ private func parseRules(_ input: [UInt8]) {
   }
   for line in RuleFile.parse(input, file: "fuzz", paths: files) {
     switch line.content {
-    case .failure(let failure): precondition(!failure.message.isEmpty)
+    case .failure(let failure): require(!failure.message.isEmpty, "an error without a message")
     case .success(let parsed): check(parsed)
     }
   }
@@ -152,17 +157,17 @@ private func parseRules(_ input: [UInt8]) {
 private func check(_ line: RuleLine) {
   guard !line.arguments.contains(where: { $0.contains { $0 == 1 || $0 == 9 || $0 == 13 } }) else { return }
   guard let first = line.arguments.first, first.first != UInt8(ascii: "#") else { return }
-  precondition(ruleArguments(line: line.text) == line.arguments, "the line's text does not give its arguments")
+  require(ruleArguments(line: line.text) == line.arguments, "the line's text does not give its arguments")
   for rule in line.rules {
-    precondition(Rule(data: rule.data) == rule, "the kernel's form does not give the rule")
-    precondition(rule.isLoadable, "no loadable line: \(rule.description)")
+    require(Rule(data: rule.data) == rule, "the kernel's form does not give the rule")
+    require(rule.isLoadable, "no loadable line: \(rule.description)")
   }
 }
 
 private func readLogLine(_ input: [UInt8]) {
   var line = LogLine()
   guard line.parse(input.span.bytes) else {
-    precondition(line.string("event.dataset") == nil)
+    require(line.string("event.dataset") == nil, "an answer about what is no line")
     return
   }
   for path in ["file.path", "event.sequence", "process.args", "fsaudit.raw.path", "@timestamp", "a", "", "a.b"] {
@@ -176,5 +181,5 @@ private func readLogLine(_ input: [UInt8]) {
   _ = line.sequence
   _ = line.name("file.path", raw: "fsaudit.raw.path")
   let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
-  precondition(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+  require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
 }
