@@ -7,7 +7,7 @@ import FileChanges
 ///
 /// Names (accounts, system calls) are not looked up, the map starts empty unless the caller fills it, and the running
 /// system is not asked, so the same log gives the same lines everywhere.
-package struct Replay {
+package struct Replay: ~Copyable {
   package var assembler: Assembler
   package var interpreter: Interpreter
   package var encoder = NativeEncoder(hostName: "host")
@@ -80,7 +80,7 @@ package struct Replay {
   /// The lines so far; they are gone from the encoder then.
   package mutating func take() -> [UInt8] {
     let bytes = encoder.lines.bytes
-    encoder.lines.bytes.removeAll(keepingCapacity: true)
+    encoder.lines.removeAll()
     return bytes
   }
 
