@@ -65,9 +65,9 @@ let package = Package(
     // Writes a log as the daemon does, so that a test can kill it.
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
-    tests("AuditWireTests", ["AuditWire", "TestSupport"]),
-    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "TestSupport"]),
-    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "TestSupport"]),
+    tests("AuditWireTests", ["AuditWire", "Replay"]),
+    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "Replay"]),
+    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "Replay"]),
     tests(
       "EventLogTests",
       ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
