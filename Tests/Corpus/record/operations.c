@@ -336,7 +336,7 @@ static void names(void) {
   // deep, of control bytes
   char path[4096];
   int used = snprintf(path, sizeof path, "%s", root);
-  while (used + 256 < 800) {
+  while (used + 256 < 400) {
     path[used] = '/';
     memset(path + used + 1, '\002', 250);
     used += 251;
