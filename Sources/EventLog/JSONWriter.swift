@@ -37,11 +37,13 @@ package struct JSONWriter: ~Copyable, Sendable {
   package mutating func raw(byte: UInt8) { buffer.append(byte) }
 
   /// Literal JSON: keys, punctuation, constants.
+  @inline(__always)
   package mutating func raw(_ text: StaticString) {
     buffer.append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Bytes that are JSON already.
+  @inline(__always)
   package mutating func raw(bytes span: RawSpan) {
     buffer.append(span)
   }

@@ -29,7 +29,9 @@ struct CommandLineCache: ~Copyable, Sendable {
 
   private mutating func fill(_ place: Int, _ text: RawSpan, _ encoding: Value.Encoding) {
     decoded.removeAll(keepingCapacity: true)
-    Value(start: 0, count: text.byteCount, encoding: encoding).decode(from: text, into: &decoded)
+    // the cursor took a bare word for hexadecimal unseen
+    let value = encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
+    value.decode(from: text, into: &decoded)
     entries[place].isCut = decoded.count >= 127
     // NUL separates; the kernel leaves one at the end unless the text was cut
     while decoded.last == 0 { decoded.removeLast() }
