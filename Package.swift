@@ -61,10 +61,24 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage, "log-torture"]),
     // Writes a log as the daemon does, so that a test can kill it.
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
+    tests("AuditWireTests", ["AuditWire", "Replay"]),
+    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "Replay"]),
+    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "Replay"]),
+    tests(
+      "EventLogTests",
+      ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
+    /// The pure core over a whole log, for golden, differential and fuzz tests.
+    .target(
+      name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
+    .systemLibrary(name: "CAuparse", path: "Tests/CAuparse", providers: [.apt(["libauparse-dev"])]),
+    tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
+    .target(
+      name: "FuzzTargets", dependencies: ["AuditControl", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
@@ -72,6 +86,13 @@ let package = Package(
   ]
 )
 
+<<<<<<< HEAD
+// libFuzzer brings its own main and wants everything instrumented, so its program is only there when Tests/Fuzz/run asks.
+if Context.environment["FSAUDIT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Engine"))
+=======
 if isFuzzing {
   package.targets += [
     .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
@@ -82,4 +103,5 @@ if isFuzzing {
       ],
       path: "Tests/Fuzz/Fuzz", swiftSettings: strict),
   ]
+>>>>>>> main
 }

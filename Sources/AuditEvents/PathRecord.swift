@@ -50,6 +50,10 @@ package struct PathRecord: Sendable {
 
   package init() {}
 
+  /// A CREATE record without name and inode: io_uring's calls leave one for the entry that was looked up in vain, beside
+  /// the one for the object that was then made.
+  var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
+
   mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
     let text = bytes.extracting(0..<body.end)
     var cursor = Cursor(at: Int(body.start))

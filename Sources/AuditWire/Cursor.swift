@@ -24,7 +24,8 @@
     let word = bytes.word(at)
     let count = Swar.digitCount(word)
     // up to seven digits in one go: most ids and sizes
-    if count &- 1 < 7 {
+    // (unsigned, so that none at all is not among them)
+    if UInt(bitPattern: count &- 1) < 7 {
       at &+= count
       return Swar.decimal(word, count)
     }
