@@ -67,6 +67,11 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    // What only the built program can show: on the live kernel, and without it.
+    .testTarget(
+      name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
+      exclude: ["Programs"], swiftSettings: strict),
+    tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]
 )
