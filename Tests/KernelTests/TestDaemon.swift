@@ -58,7 +58,8 @@ final class TestDaemon {
     let started = try RunningProgram(fsauditBinary, ["run", "--config", configuration], environment: environment)
     program = started
     let isUp = try started.wait(seconds: 20) { try messages().contains("fsaudit: started: ") || !started.isRunning() }
-    try #require(isUp && started.isRunning(), "the daemon does not start: \(try messages())")
+    let said = try messages()
+    try #require(isUp && started.isRunning(), "the daemon does not start: \(said)")
   }
 
   var pid: pid_t { program?.pid ?? 0 }
@@ -96,14 +97,16 @@ final class TestDaemon {
     try call("rmdir", path) { rmdir(path) }
     let running = try #require(program, "the daemon was never started")
     let isThere = running.wait(seconds: seconds) { ((try? logEnd().count(of: "\"action\":\"rmdir\"", and: name + "\"")) ?? 0) > 0 }
-    try #require(isThere, "a change does not come into the log: \(try messages())")
+    let said = try messages()
+    try #require(isThere, "a change does not come into the log: \(said)")
   }
 
   /// `fsaudit status --json`.
   func status() throws -> LogLine {
     let answer = try run(fsauditBinary, ["status", "--json", "--config", configuration])
     var line = LogLine()
-    let isObject = line.parse(answer.output.dropLast().span.bytes)
+    let object = Array(answer.output.dropLast())
+    let isObject = line.parse(object.span.bytes)
     try #require(answer.status == 0 && isObject, "\(answer.text) \(answer.errorText)")
     return line
   }

@@ -9,7 +9,8 @@ final class WatchRun {
   init(_ arguments: [String], output: Int32? = nil, environment: [String: String] = [:]) throws {
     program = try RunningProgram(fsauditBinary, ["watch"] + arguments, output: output, environment: environment)
     let isUp = try program.wait(seconds: 20) { try messages().contains("fsaudit: watching ") || !program.isRunning() }
-    try #require(isUp && program.isRunning(), "watch does not start: \(try messages())")
+    let said = try messages()
+    try #require(isUp && program.isRunning(), "watch does not start: \(said)")
   }
 
   func messages() throws -> String { String(decoding: try program.errors(), as: UTF8.self) }
@@ -17,7 +18,8 @@ final class WatchRun {
   /// Waits until its output holds `text`.
   func wait(for text: String, seconds: Int = 10) throws {
     let isThere = program.wait(seconds: seconds) { (try? program.output().contains(Array(text.utf8))) ?? false }
-    try #require(isThere, "\(text) does not appear: \(String(decoding: try program.output(), as: UTF8.self))")
+    let shown = String(decoding: try program.output(), as: UTF8.self)
+    try #require(isThere, "\(text) does not appear: \(shown)")
   }
 
   /// Ends it by a signal and returns what it wrote.
