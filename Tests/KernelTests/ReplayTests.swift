@@ -40,7 +40,7 @@ extension KernelTests {
       mkdir -p a/b/c/d/e/f/g/h
       echo x >a/b/c/file; mv a/b moved; echo y >moved/c/file2; mv moved/c/file2 a/; mv moved a/back
       mv "$OUT/incoming" arrived; echo new >arrived/inner/new; rm arrived/inner/old; mkdir arrived/inner/dir
-      mv arrived/inner/dir here; mv copied/again "$OUT/left"; echo unseen >"$OUT/left/unseen"; mv "$OUT/left" returned-not 2>/dev/null
+      mv arrived/inner/dir here; mv copied/again "$OUT/left"; mv "$OUT/left" returned
       mv -T a/back/c over; mkdir target; mv over target/over; mv -f a/file2 target/over/file
       "$FILEOPS" exchange target elsewhere; echo e >target/e; echo f >elsewhere/f
       "$FILEOPS" exchange target/e elsewhere/f
@@ -53,12 +53,13 @@ extension KernelTests {
       # editing
       sed -i 's/3/three/' unpacked/src/3.c; sed -i.bak 's/5/five/' unpacked/src/5.c; (cd /; sed -i 's/x/y/' "$TREE/target/e")
       "$FILEOPS" save unpacked/src/1.c saved
-      if have ed; then printf 'a\\ntext\\n.\\nw\\nq\\n' | ed -s target/ed-file >/dev/null; fi
+      if have ed; then printf 'a\\ntext\\n.\\nw\\nq\\n' | ed -s target/ed-file >/dev/null 2>&1; fi
       if have vim; then vim -u NONE -es -c 'set backup writebackup' -c 'normal ohello' -c 'wq' unpacked/src/deep/1.h </dev/null >/dev/null 2>&1 || true; fi
       if have patch; then printf -- '--- a\\n+++ b\\n@@ -1 +1 @@\\n-2\\n+two\\n' >"$OUT/p"; patch -s unpacked/src/deep/2.h "$OUT/p"; fi
-      sort -o unpacked/src/deep/3.h unpacked/src/deep/3.h; gzip -k unpacked/src/deep/4.h; split -b 1 unpacked/src/3.c part.
+      sort -o unpacked/src/deep/3.h unpacked/src/deep/3.h; gzip -kf unpacked/src/deep/4.h; split -b 1 unpacked/src/3.c part.
 
       # a package
+      mkdir -p system/var/lib/dpkg/updates system/var/lib/dpkg/info; : >system/var/lib/dpkg/status; : >system/var/lib/dpkg/available
       dpkg --root="$TREE/system" --log=/dev/null --force-not-root --force-script-chrootless -i "$OUT/test.deb" >/dev/null 2>&1
 
       # removing, through names and through descriptors
@@ -98,8 +99,6 @@ extension KernelTests {
     /// Does the work; returns what there was before.
     private func work(_ scripts: [String], _ tree: String, _ outside: String) throws -> Set<[UInt8]> {
       try prepare(outside)
-      let setUp = try run("sh", ["-c", "mkdir -p \"$1/system/var/lib/dpkg/updates\" \"$1/system/var/lib/dpkg/info\"; : >\"$1/system/var/lib/dpkg/status\"; : >\"$1/system/var/lib/dpkg/available\"", "sh", tree])
-      #expect(setUp.status == 0)
       let before = try listing([tree, outside])
       for script in scripts {
         let worker = try run(
