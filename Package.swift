@@ -67,7 +67,7 @@ let package = Package(
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
-    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit"]),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     // What only the built program can show: on the live kernel, and without it.
     .testTarget(
