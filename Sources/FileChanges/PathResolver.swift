@@ -111,6 +111,11 @@ package struct PathResolver: Sendable {
     let node = record.identity.isUnknown ? nil : map.find(record.identity)
     guard record.name.isPresent else {
       if let node {
+        // of several names, the one that the process opened, while it can be asked
+        if map.hasLinks(node) {
+          let found = described(descriptor, record.identity, process: process, bytes)
+          if !found.path.isEmpty { return found }
+        }
         let start = paths.count
         if map.appendPath(of: node, to: &paths) { return whole(start, map.hasLinks(node) ? .inode : .exact) }
       }
