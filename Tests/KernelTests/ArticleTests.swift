@@ -99,7 +99,9 @@ extension KernelTests {
         #expect(isFollowing)
         let pids = try work(in: daemon.tree)
         try daemon.settle()
-        let isShown = try tail.wait(seconds: 10) { try tail.output().count(of: "deleted\"", and: "/file3") == 1 && text.output().count(of: "delete", and: "/file3") == 1 }
+        let isShown = try tail.wait(seconds: 10) {
+          try tail.output().count(of: "deleted\"", and: "/file3") == 1 && text.output().count(of: "delete", and: "/file3") == 1
+        }
         #expect(isShown)
         for follower in [tail, text] { follower.signal(SIGINT) }
         let shown = try tail.wait(seconds: 10)

@@ -99,7 +99,7 @@ extension KernelTests {
     /// Does the work; returns what there was before.
     private func work(_ scripts: [String], _ tree: String, _ outside: String) throws -> Set<[UInt8]> {
       try prepare(outside)
-      let before = try listing([tree, outside])
+      let before = try listing([tree, outside]).union([Array(tree.utf8), Array(outside.utf8)])
       for script in scripts {
         let worker = try run(
           "sh", ["-c", "cd \"$TREE\"\n" + script],
@@ -112,8 +112,12 @@ extension KernelTests {
     private func check(_ lines: [Line], _ before: Set<[UInt8]>, _ tree: String) throws {
       #expect(lines.filter { $0.dataset == .gap }.map(\.json) == [])
       let changes = lines.filter { $0.dataset == .file && $0.succeeded }
-      let guesses = changes.filter { $0.confidence != nil }
-      print("replay: \(changes.count) changes, \(guesses.count) of them with a guessed path")
+      let unsure = changes.filter { $0.confidence != nil }
+      print("replay: \(changes.count) changes, \(unsure.count) of them with a path that is not certain")
+      // the kernel names no path for a call on a descriptor: of a file with several names, which one was meant only the process could tell
+      let guesses = unsure.filter {
+        !($0.string("fsaudit.syscall")?.hasPrefix("f") == true && ["descriptor", "inode"].contains($0.confidence))
+      }
       #expect(guesses.map(\.json) == [])
       var replay = Replay(before)
       for change in changes { replay.apply(change) }
@@ -140,7 +144,7 @@ extension KernelTests {
       try KernelLab.run {
         let daemon = try TestDaemon()
         _ = try work([Self.workload], daemon.tree, daemon.outside)
-        let before = try listing([daemon.tree, daemon.outside])
+        let before = try listing([daemon.tree, daemon.outside]).union([Array(daemon.tree.utf8)])
         let directories = try run("find", [daemon.tree, "-type", "d", "-printf", "x"]).output.count
         try daemon.start()
         try daemon.wait { ($0.integer("directory_map.directories") ?? 0) >= Int64(directories) }
