@@ -82,26 +82,18 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    // What only the built program can show: on the live kernel, and without it.
+    .testTarget(
+      name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
+      exclude: ["Programs"], swiftSettings: strict),
+    tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
   ]
 )
 
-<<<<<<< HEAD
 // libFuzzer brings its own main and wants everything instrumented, so its program is only there when Tests/Fuzz/run asks.
 if Context.environment["FSAUDIT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Engine"))
-=======
-if isFuzzing {
-  package.targets += [
-    .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
-    .executableTarget(
-      name: "Fuzz",
-      dependencies: [
-        "CFuzzer", "AuditControl", "AuditEvents", "AuditWire", "Daemon", "EventLog", "FileChanges", "Settings", "System",
-      ],
-      path: "Tests/Fuzz/Fuzz", swiftSettings: strict),
-  ]
->>>>>>> main
 }

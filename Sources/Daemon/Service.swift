@@ -395,11 +395,21 @@ package final class Service {
         report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
       }
     }
+    drainKernel(&audit)
     let notice = DaemonNotice(.stop, pid: getpid(), version: version, message: "stopped")
     mailbox.post { orders in
       orders.lastNotice = notice
       orders.stop = true
     }
+  }
+
+  /// Waits until the kernel has sent what it has queued: once we are not registered, that goes to the kernel log instead. On a host whose other
+  /// rules keep the queue filled, not longer than a stop may take.
+  private func drainKernel(_ audit: inout KernelAudit) {
+    let deadline = milliseconds(CLOCK_MONOTONIC) + 2000
+    while let now = try? audit.status(), now.backlog > 0, milliseconds(CLOCK_MONOTONIC) < deadline { pause(microseconds: 5000) }
+    // the last one is between the queue and our socket
+    pause(microseconds: 5000)
   }
 
   // MARK: Status

@@ -112,6 +112,11 @@ package struct PathResolver: Sendable {
     // no name: fchmod(fd) logs (null), AT_EMPTY_PATH and open_by_handle_at log ""
     guard record.name.isPresent, !record.name.slice.isEmpty else {
       if let node {
+        // of several names, the one that the process opened, while it can be asked
+        if map.hasLinks(node) {
+          let found = described(descriptor, record.identity, process: process, bytes)
+          if !found.path.isEmpty { return found }
+        }
         let start = paths.count
         if map.appendPath(of: node, to: &paths) { return whole(start, map.hasLinks(node) ? .inode : .exact) }
       }
