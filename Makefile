@@ -71,7 +71,7 @@ check-release: release
 
 bench: binary
 	@.ci/packages bench
-	@Tests/bench/run $(BINARY)
+	@Tests/Bench/run $(BINARY)
 
 fuzz: swift
 	@.ci/packages build test
