@@ -57,15 +57,17 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "EventLog", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "AuditStream", "AuditWire", "EventLog", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage]),
+    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage, "log-torture"]),
+    // Writes a log as the daemon does, so that a test can kill it.
+    .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
-    tests("AuditControlTests", ["AuditControl", "System", "TestSupport"]),
+    tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit"]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
     tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
   ]

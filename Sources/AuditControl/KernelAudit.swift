@@ -73,6 +73,9 @@ package struct KernelAudit: ~Copyable {
       .filter { $0.type == UInt16(AUDIT_LIST_RULES) }.map(\.payload)
   }
 
+  /// The kernel's rules in that order, without those of a kind that this program does not know.
+  package mutating func rules() throws(SystemError) -> [Rule] { try ruleData().compactMap(Rule.init(data:)) }
+
   /// Sends AUDIT_ADD_RULE or AUDIT_DEL_RULE with a raw `struct audit_rule_data`.
   package mutating func change(_ data: [UInt8], add: Bool, subject: String) throws(SystemError) {
     _ = try socket.request(

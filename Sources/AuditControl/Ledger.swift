@@ -85,17 +85,13 @@ package struct Ledger: Sendable {
     }
   }
 
-  /// `DEV:INODE` of the directory on which the kernel hangs a rule: dir='s own, path='s parent. When it changes, the rule must be added anew: one
+  /// The ``PathIdentity`` of the directory on which the kernel hangs a rule: dir='s own, path='s parent. When it changes, the rule must be added anew: one
   /// with dir= follows a renamed directory, and both go when theirs is deleted (AUDIT-FACTS 7). Empty for rules without, nil where it does not exist.
   static func identity(of rules: [Rule]) -> String? {
     guard let object = rules.lazy.flatMap(\.fields).first(where: { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) }) else { return "" }
     var path = object.text
     if object.id == AUDIT_WATCH { path = path.lastIndex(of: UInt8(ascii: "/")).map { Array(path[...$0]) } ?? path }
-    var status = stat()
-    let found = (path + [0]).withUnsafeBufferPointer { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { $0.baseAddress.map { stat($0, &status) } ?? -1 }
-    }
-    return found == 0 ? "\(status.st_dev):\(status.st_ino)" : nil
+    return PathIdentity(path: path)?.description
   }
 }
 

@@ -11,7 +11,7 @@ extension RuleBook {
 
   /// The kernel's rules that this program can read. The others cannot be ours.
   mutating func rules() throws(Failure) -> [Rule] {
-    try asking { audit throws(SystemError) in try audit.ruleData() }.compactMap(Rule.init(data:))
+    try asking { audit throws(SystemError) in try audit.rules() }
   }
 
   /// Applies changes in order. When one fails, those before it are undone, as far as the kernel lets us: a rule that comes back stands at its

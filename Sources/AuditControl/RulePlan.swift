@@ -39,9 +39,8 @@ package enum RulePlan {
     let place = Dictionary(zip(mine, mine.indices)) { first, _ in first }
     let back = wishes.filter { !$0.prepend }.map(\.rule)
     let front = wishes.filter(\.prepend).map(\.rule)
-    let keptBack = kept(back, place) { $0 < $1 }
-    var keptFront = kept(front, place) { $0 > $1 }
-    keptFront = keptFront.filter { rule in keptBack.allSatisfy { place[rule, default: 0] < place[$0, default: 0] || commute(rule, $0) } }
+    let keptBack = kept(back, place, beside: []) { $0 < $1 }
+    let keptFront = kept(front, place, beside: keptBack) { $0 > $1 }
     let wanted = Set(wishes.map(\.rule))
     var steps = mine.filter { !wanted.contains($0) }.map(Step.delete)
     for (rules, kept, add) in [(front, keptFront, Step.prepend), (back, keptBack, Step.append)] {
@@ -53,17 +52,22 @@ package enum RulePlan {
     return steps
   }
 
-  /// Those of `rules` that can stay where they are.
-  private static func kept(_ rules: [Rule], _ place: [Rule: Int], inOrder: (Int, Int) -> Bool) -> Set<Rule> {
+  /// Those of `rules` that can stay where they are: none that must come before them still has to be added or stands on the wrong side.
+  /// - Parameter others: rules that stay, too, all of them on the far side of these.
+  private static func kept(
+    _ rules: [Rule], _ place: [Rule: Int], beside others: Set<Rule>, inOrder: (Int, Int) -> Bool
+  ) -> Set<Rule> {
     var kept: Set<Rule> = []
     for (index, rule) in rules.enumerated() {
       guard let own = place[rule] else { continue }
-      let stays = rules[..<index].allSatisfy { earlier in
+      func stays(after earlier: Rule, _ earlierStays: Bool) -> Bool {
         if commute(earlier, rule) { return true }
-        guard kept.contains(earlier), let other = place[earlier] else { return false }
+        guard earlierStays, let other = place[earlier] else { return false }
         return inOrder(other, own)
       }
-      if stays { kept.insert(rule) }
+      if rules[..<index].allSatisfy({ stays(after: $0, kept.contains($0)) }), others.allSatisfy({ stays(after: $0, true) }) {
+        kept.insert(rule)
+      }
     }
     return kept
   }

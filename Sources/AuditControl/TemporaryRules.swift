@@ -15,7 +15,14 @@ package struct TemporaryRules: Sendable {
   /// truncating with a read-only descriptor, file_setattr, and where `times` says so, setting times.
   /// - Throws: a path that does not exist.
   package static func lines(path: [UInt8], permissions: FilePermissions, times: Bool, key: [UInt8]) throws(Failure) -> [RuleLine] {
-    let watch = try RuleLine([Array("-w".utf8), path, Array("-p".utf8), Array(permissions.letters.utf8), Array("-k".utf8), key])
+    // The command's paths may be relative; a rule's may not.
+    let resolved: [UInt8]
+    switch PathResolver.system.resolve(path) {
+    case .file(let target), .directory(let target): resolved = target
+    case .missing:
+      throw Failure("\(printable(String(decoding: path, as: UTF8.self))): it does not exist", advice: "create it first", exit: .usage)
+    }
+    let watch = try RuleLine([Array("-w".utf8), resolved, Array("-p".utf8), Array(permissions.letters.utf8), Array("-k".utf8), key])
     var more: [Rule] = []
     for rule in watch.rules {
       guard let arch = rule.arch, let object = rule.fields.first(where: { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) }) else { continue }

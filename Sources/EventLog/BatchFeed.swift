@@ -8,7 +8,7 @@ package struct BatchFeed: ~Copyable {
 
   private let queue: BatchQueue
   private let host: String
-  /// Reported and not yet handed over, one for each reason.
+  /// Reported and not yet handed over.
   private var gaps: [Gap] = []
   private var gapLines = JSONWriter()
 
@@ -18,9 +18,10 @@ package struct BatchFeed: ~Copyable {
     self.host = host
   }
 
-  /// Has a gap written at the next flush. Gaps of one reason that cannot be written become one.
+  /// Has a gap written at the next flush. Gaps that say the same, or too many of them, become one.
   package mutating func report(_ gap: Gap) {
-    guard let index = gaps.firstIndex(where: { $0.reason == gap.reason }) else {
+    let isCrowded = gaps.count >= 32
+    guard let index = gaps.firstIndex(where: { $0.reason == gap.reason && ($0.detail == gap.detail || isCrowded) }) else {
       gaps.append(gap)
       return
     }

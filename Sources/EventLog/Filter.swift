@@ -1,3 +1,5 @@
+import FileChanges
+
 /// Which lines are wanted. Values of one field are alternatives; different fields must all agree.
 package struct Filter: Sendable {
   package var keys: [String] = []
@@ -19,6 +21,9 @@ package struct Filter: Sendable {
   package var untilMs: Int64?
 
   package init() {}
+
+  /// The words for ``actions`` that file changes have, for help texts.
+  package static var actionNames: [String] { Action.allCases.map { "\($0.name)" } }
 
   /// Whether only the time, or nothing at all, is asked for.
   private var isAboutTimeOnly: Bool {

@@ -65,6 +65,8 @@ final class LineSource {
   private let decompressor: OpaquePointer?
   private var input: [UInt8] = []
   private var inputStart = 0
+  /// Whether the decompressor may hold output for which there was no room.
+  private var hasMore = false
   /// Whether a compressed frame is unfinished.
   private var insideFrame = false
   private static let blockBytes = 128 << 10
@@ -85,7 +87,7 @@ final class LineSource {
   func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
     guard let decompressor else { return try fill(&buffer) > 0 }
     while true {
-      if inputStart == input.count {
+      if inputStart == input.count && !hasMore {
         input.removeAll(keepingCapacity: true)
         inputStart = 0
         if try fill(&input) == 0 {
@@ -100,34 +102,33 @@ final class LineSource {
 
   /// One step of decompression; returns how many bytes it gave.
   private func inflate(_ decompressor: OpaquePointer, _ buffer: inout [UInt8]) throws(SystemError) -> Int {
+    var result = 0
     let before = buffer.count
-    buffer.append(contentsOf: repeatElement(0, count: Self.blockBytes))
-    var produced = 0
-    let result = buffer.withUnsafeMutableBytes { output in
-      input.withUnsafeBytes { input in
-        var out = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: before)
-        var rest = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: inputStart)
-        let result = ZSTD_decompressStream(decompressor, &out, &rest)
-        inputStart = rest.pos
-        produced = out.pos - before
-        return result
+    buffer.append(addingCapacity: Self.blockBytes) { span in
+      span.withUnsafeMutableBufferPointer { output, count in
+        input.withUnsafeBytes { input in
+          var out = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
+          var rest = ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: inputStart)
+          result = ZSTD_decompressStream(decompressor, &out, &rest)
+          inputStart = rest.pos
+          count = out.pos
+          hasMore = out.pos == out.size
+        }
       }
     }
-    buffer.removeSubrange((before + produced)...)
     if ZSTD_isError(result) != 0 { throw SystemError("zstd", path, .badMessage) }
     insideFrame = result != 0
-    return produced
+    return buffer.count - before
   }
 
   private func fill(_ bytes: inout [UInt8]) throws(SystemError) -> Int {
     let before = bytes.count
-    bytes.append(contentsOf: repeatElement(0, count: Self.blockBytes))
-    var got = 0
-    defer { bytes.removeSubrange((before + got)...) }
     let number = file.raw
-    got = try call("read", path) {
-      bytes.withUnsafeMutableBytes { Glibc.read(number, $0.baseAddress?.advanced(by: before), $0.count - before) }
+    try bytes.append(addingCapacity: Self.blockBytes) { span throws(SystemError) in
+      try span.withUnsafeMutableBufferPointer { output, count throws(SystemError) in
+        count = try call("read", path) { Glibc.read(number, output.baseAddress, output.count) }
+      }
     }
-    return got
+    return bytes.count - before
   }
 }

@@ -39,7 +39,8 @@ package struct LogLine: Sendable {
     return good
   }
 
-  /// Whether there is a value at `path`, member names separated by dots: `process.parent.pid`.
+  /// Whether there is a value at `path`, member names and array places separated by dots: `process.parent.pid`,
+  /// `process.args.0`.
   package func has(_ path: String) -> Bool { find(path) != nil }
 
   /// The string at `path`; a number's digits, too. nil for anything else.
@@ -62,6 +63,22 @@ package struct LogLine: Sendable {
     while child < Int(tokens[index].next) {
       if tokens[child].kind == .string { result.append(text(tokens[child])) }
       child = Int(tokens[child].next)
+    }
+    return result
+  }
+
+  /// The members of the object at `path` that are strings or numbers, in their order. Empty if there is no such object.
+  package func members(_ path: String) -> [(name: String, value: String)] {
+    guard let index = findIndex(path), tokens[index].kind == .object else { return [] }
+    var result: [(name: String, value: String)] = []
+    var child = index + 1
+    while child < Int(tokens[index].next) {
+      let token = tokens[child]
+      if token.kind == .string || token.kind == .number {
+        let name = String(decoding: unescape(bytes[Int(token.keyStart)..<Int(token.keyEnd)]), as: UTF8.self)
+        result.append((name, text(token)))
+      }
+      child = Int(token.next)
     }
     return result
   }
@@ -110,13 +127,17 @@ package struct LogLine: Sendable {
     guard !tokens.isEmpty else { return nil }
     var index = 0
     for name in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-      guard tokens[index].kind == .object else { return nil }
       let end = Int(tokens[index].next)
       var child = index + 1
-      while child < end {
-        let token = tokens[child]
-        if bytes[Int(token.keyStart)..<Int(token.keyEnd)].elementsEqual(name) { break }
-        child = Int(token.next)
+      switch tokens[index].kind {
+      case .object:
+        while child < end, !bytes[Int(tokens[child].keyStart)..<Int(tokens[child].keyEnd)].elementsEqual(name) {
+          child = Int(tokens[child].next)
+        }
+      case .array:
+        guard var place = Int(String(decoding: Array(name), as: UTF8.self)), place >= 0 else { return nil }
+        while child < end, place > 0 { (child, place) = (Int(tokens[child].next), place - 1) }
+      default: return nil
       }
       guard child < end else { return nil }
       index = child

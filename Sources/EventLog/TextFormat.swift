@@ -1,3 +1,4 @@
+import FileChanges
 import Glibc
 import System
 
@@ -31,8 +32,8 @@ package struct TextFormat: Sendable {
     switch line.dataset {
     case .gap: cells += [gap(line, nowMs).styled(.alarm, colour)]
     case .daemon: cells += [action(line, of: "fsaudit", .cyan), message(line)]
-    case .rules: cells += [action(line, of: "rule", .cyan), message(line), keys(line)]
-    case .event: cells += [action(line, of: nil, .cyan), event(line).padded(to: pathWidth)] + actor(line)
+    case .rules: cells += [action(line, of: line.has("message") ? "rule" : nil, .cyan), message(line)] + actor(line)
+    case .event: cells += [action(line, of: nil, .cyan), message(line).padded(to: pathWidth)] + actor(line)
     case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
     }
     return cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
@@ -65,12 +66,12 @@ package struct TextFormat: Sendable {
   }
 
   private static func style(of action: String) -> Style {
-    switch action {
-    case "create", "mkdir", "link", "symlink", "mknod", "mount": .green
-    case "delete", "rmdir", "umount": .red
-    case "rename", "exchange": .cyan
-    case "write", "truncate", "open": .yellow
-    default: .magenta
+    switch Action(named: action) {
+    case .create, .mkdir, .link, .symlink, .mknod, .mount: .green
+    case .delete, .rmdir, .umount: .red
+    case .rename, .exchange: .cyan
+    case .write, .truncate, .open: .yellow
+    case .chmod, .chown, .setxattr, .removexattr, .setacl, .utimes, .chattr, nil: .magenta
     }
   }
 
@@ -96,12 +97,22 @@ package struct TextFormat: Sendable {
     }
     if line.has("fsaudit.replaced") {
       cell.add(" (replaced")
-      let replaced = name(line, "fsaudit.replaced.path", "fsaudit.raw.replaced_path", false)
-      if let replaced, replaced.text != path?.text {
+      if let replaced = line.string("fsaudit.replaced.path"), replaced != line.string("file.path") {
         cell.add(" ")
-        cell.add(replaced)
+        cell.add(.name(replaced))
       }
       cell.add(")")
+    }
+    for (field, label) in [("mode", ""), ("uid", "owner "), ("gid", "group ")] {
+      guard let new = line.string("file." + field) else { continue }
+      let old = line.string("fsaudit.previous." + field)
+      guard old != nil || field == "mode" && line.string("fsaudit.action", equals: "chmod") else { continue }
+      cell.add(" " + label)
+      if let old {
+        cell.add(.name(old))
+        cell.add("→")
+      }
+      cell.add(.name(new))
     }
     if let confidence = line.string("fsaudit.path_confidence"), confidence != "exact" {
       cell.add(" (path: ")
@@ -130,10 +141,10 @@ package struct TextFormat: Sendable {
       who.add("→")
       who.add(.name(effective))
     }
-    if let terminal = line.string("process.tty") ?? line.string("process.tty.name"), terminal != "(none)" {
+    if let terminal = line.string("fsaudit.tty") {
       who.add(" ")
       who.add(.name(terminal))
-    } else if let session = line.string("fsaudit.session"), session != "4294967295" {
+    } else if let session = line.string("fsaudit.session") {
       who.add(" ses")
       who.add(.name(session))
     }
@@ -153,12 +164,23 @@ package struct TextFormat: Sendable {
     return cell.styled(.dim, colour)
   }
 
+  /// What a line says that is about no file: its message, a command line, or the fields of its first record.
   private func message(_ line: LogLine) -> Cell {
-    let words = Cell.name(line.string("message") ?? "")
+    var words = Cell()
+    if let message = line.string("message") {
+      words.add(.name(message))
+    } else if line.has("process.args.0") {
+      words.add(.name(line.strings("process.args").joined(separator: " ")))
+    } else {
+      // Who did it has columns of its own; the rest says what.
+      let known: Set = ["pid", "uid", "auid", "ses", "subj", "type"]
+      for (name, value) in line.members("fsaudit.records.0").filter({ !known.contains($0.name) }).prefix(8) {
+        words.add(.name((words.width > 0 ? " " : "") + "\(name)=\(value)"))
+      }
+      if words.width == 0 { words.add(.name(line.strings("fsaudit.record_types").joined(separator: " "))) }
+    }
     return line.string("event.outcome", equals: "failure") ? words.styled(.red, colour) : words
   }
-
-  private func event(_ line: LogLine) -> Cell { .name(line.strings("fsaudit.record_types").joined(separator: " ")) }
 
   private func gap(_ line: LogLine, _ nowMs: Int64) -> Cell {
     var cell = Cell("GAP".padding(to: Self.actionWidth) + " ")

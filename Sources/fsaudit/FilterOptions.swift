@@ -26,7 +26,7 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Changes by this program: a path, a pattern or a bare name.", valueName: "glob"))
   var exe: [String] = []
 
-  @Option(help: ArgumentHelp("Changes of this kind: create, delete, rename, write, chmod, chown, …", valueName: "action"))
+  @Option(help: ArgumentHelp("Changes of this kind: \(Filter.actionNames.joined(separator: ", ")).", valueName: "action"))
   var action: [String] = []
 
   @Option(help: ArgumentHelp("'success', 'failure', or an errno name such as EACCES.", valueName: "result"))

@@ -131,9 +131,12 @@ import Testing
   }
 
   private func feedChange(_ feed: inout BatchFeed, _ serial: UInt32, padding: Int = 0) -> Bool {
-    feed.lines.bytes += changeLine(serial, padding: padding)
-    feed.wrote(serial: serial, timeMs: Int64(serial))
-    return feed.flush(nowMs: 0)
+    var (lines, span) = (JSONWriter(), BatchSpan())
+    lines.bytes = changeLine(serial, padding: padding)
+    span.add(serial: serial, timeMs: Int64(serial))
+    let accepted = feed.flush(&lines, &span, nowMs: 0)
+    #expect(lines.bytes.isEmpty && span.events == 0)
+    return accepted
   }
 
   @Test func whatIsRefusedBecomesOneGapAtItsPlace() throws {
@@ -145,9 +148,11 @@ import Testing
     queue.stall(by: "ENOSPC")
     var accepted = [feedChange(&feed, serial + 1), feedChange(&feed, serial + 2)]
     feed.report(Gap(.kernelLost, count: 4))
-    accepted.append(feed.flush(nowMs: 0))
-    #expect(accepted == [false, false, false])
+    feed.flushGaps(nowMs: 0)  // refused as well, and kept
+    #expect(accepted == [false, false])
     feed.report(Gap(.kernelLost, count: 3))
+    feed.report(Gap(.coverage, detail: "/a"))
+    feed.report(Gap(.coverage, detail: "/b"))
     let dropped = feed.droppedEvents
     #expect(dropped == 3)
     var (batch, bytes) = (Batch(), [UInt8]())
@@ -156,7 +161,8 @@ import Testing
     #expect(accepted.last == true)
     while try queue.take(into: &batch, waitMs: 0) == .batch { bytes += batch.bytes }
     let before = (1..<firstLost).map { "\($0)" }
-    #expect(gapReasons(bytes) == before + ["queue_full 1", "write_failed 2", "kernel_lost 7", "\(serial + 3)"])
+    #expect(
+      gapReasons(bytes) == before + ["queue_full 1", "write_failed 2", "kernel_lost 7", "coverage -1", "coverage -1", "\(serial + 3)"])
   }
 
   @Test func aGapJoinsAnother() {

@@ -92,7 +92,8 @@ import Testing
 
 @Suite struct FilterTests {
   private let line = parsed(
-    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"renamed","outcome":"failure","dataset":"fsaudit.file"},"file":{"path":"/srv/c"},"#
+    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"renamed","outcome":"failure","dataset":"fsaudit.file"},"#
+      + #""file":{"path":"/srv/c"},"#
       + #""process":{"pid":2334,"name":"mv","executable":"/usr/bin/mv"},"user":{"id":"0","name":"root","effective":{"id":"33"},"#
       + #""audit":{"id":"1000","name":"alice"}},"tags":["srv","www"],"fsaudit":{"action":"rename","errno":"EACCES","#
       + #""previous":{"path":"/old/b"},"raw":{"path":"2f7372762fff"}}}"#)

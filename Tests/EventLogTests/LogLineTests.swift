@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct LogLineTests {
   private let example = parsed(
-    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"kind":"event","category":["file"],"sequence":6,"dataset":"fsaudit.file"},"#
+    #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"kind":"event","category":["file"],"sequence":6,"#
+      + #""dataset":"fsaudit.file"},"#
       + #""file":{"path":"/srv/\"c\"\u00e4\ud83d\ude42","inode":"16220223"},"process":{"pid":2334,"args":["mv",7,"/srv/b",["x"],"\\"]},"#
       + #""empty":{},"none":[],"fsaudit":{"raw":{"path":"2f73ff"}},"file":{"path":"second"}}"#)
 
@@ -19,10 +20,15 @@ import Testing
     #expect(example.name("file.path", raw: "fsaudit.raw.path") == [0x2f, 0x73, 0xff])
     #expect(example.string("event.kind", equals: "event") && !example.string("event.kind", equals: "even"))
     #expect(example.string("file.path", equals: "/srv/\"c\"ä🙂"))
+    #expect(example.string("process.args.2") == "/srv/b" && example.string("process.args.3.0") == "x")
+    #expect(example.members("file").map(\.name) == ["path", "inode"] && example.members("process").map(\.value) == ["2334"])
     #expect(example.has("empty") && example.strings("none") == [])
   }
 
-  @Test(arguments: ["", ".", "file.", "file.path.x", "process.args.0", "empty.x", "@timestamp.x", "fil", "filex", "event.category"])
+  @Test(arguments: [
+    "", ".", "file.", "file.path.x", "process.args.9", "process.args.-1", "process.args.x", "process.args.3", "empty.x", "@timestamp.x",
+    "fil", "filex", "event.category",
+  ])
   func whatIsNotThereIsNil(path: String) { #expect(example.string(path) == nil && example.integer(path) == nil) }
 
   /// RFC 8259, what is not JSON, or not one object.

@@ -8,13 +8,11 @@ private let when: Int64 = 1_795_217_571_738
   /// A change with the members given put over those of an ordinary one; the text without its time.
   private func text(
     _ file: String, _ fsaudit: String, outcome: String = "success", rest: String = "", columns: Int? = 130, colour: Bool = false
-  )
-    -> String
-  {
+  ) -> String {
     let line = parsed(
       #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"outcome":"\#(outcome)","dataset":"fsaudit.file"},"file":{\#(file)},"#
-        + #""process":{"pid":2334,"name":"mv","tty":"pts0"},"user":{"id":"0","name":"root","effective":{"id":"0"},"#
-        + #""audit":{"id":"1000","name":"alice"}},"tags":["srv","www"],"fsaudit":{\#(fsaudit)}\#(rest)}"#)
+        + #""process":{"pid":2334,"name":"mv"},"user":{"id":"0","name":"root","effective":{"id":"0"},"#
+        + #""audit":{"id":"1000","name":"alice"}},"tags":["srv","www"],"fsaudit":{"tty":"pts0",\#(fsaudit)}\#(rest)}"#)
     let text = TextFormat(colour: colour, columns: columns).line(of: line, nowMs: when)
     return String(text.dropFirst(columns == nil ? 24 : 15))
   }
@@ -43,6 +41,9 @@ private let when: Int64 = 1_795_217_571_738
     (#""path":"/b""#, #""action":"symlink","target":{"path":"../a"}"#, "/b → ../a"),
     (#""path":"/d","type":"directory""#, #""action":"mkdir""#, "/d/"), (#""path":"/","type":"dir""#, #""action":"chmod""#, "/"),
     ("", #""action":"fchmod""#, "(unknown path)"),
+    (#""path":"/x","mode":"0600""#, #""action":"chmod""#, "/x 0600"), (#""path":"/x","mode":"0600""#, #""action":"create""#, "/x"),
+    (#""path":"/x","mode":"0600""#, #""action":"chmod","previous":{"mode":"0644"}"#, "/x 0644→0600"),
+    (#""path":"/x","uid":"0","gid":"5""#, #""action":"chown","previous":{"uid":"7","gid":"8"}"#, "/x owner 7→0 group 8→5"),
     (#""path":"/x""#, #""action":"delete","path_confidence":"cwd-guess""#, "/x (path: cwd-guess)"),
     (#""path":"/x""#, #""action":"delete","path_confidence":"exact""#, "/x"),
     (#""path":"/\ufffd""#, #""action":"delete","raw":{"path":"2fff5c"}"#, #"/\xff\\"#),
@@ -127,7 +128,24 @@ private let when: Int64 = 1_795_217_571_738
     #expect(lines[1] == "GAP         events may be missing: fsaudit was not running")
     #expect(lines[2] == "GAP         1 event is missing, serial 5: their serials never arrived")
     #expect(lines[3] == "fsaudit start fsaudit 0.1.0 started")
-    #expect(lines[4] == "rule add    -w /etc -p wa etc")
+    #expect(words(lines[4]) == ["rule add", "-w /etc -p wa", "etc"])
+  }
+
+  /// Lines of the kernel's own records: a rule that it removed, a program that started, a type without fields.
+  @Test(arguments: [
+    (
+      #""event":{"action":"config-change","dataset":"fsaudit.rules"},"fsaudit":{"records":[{"type":"CONFIG_CHANGE","auid":"0","op":"remove_rule","dir":"/d"}]}"#,
+      "config-change op=remove_rule dir=/d"
+    ),
+    (
+      #""event":{"action":"execve","dataset":"fsaudit.event"},"process":{"name":"ls","pid":5,"args":["ls","-l\u001b"]}"#,
+      #"execve      ls -l\x1b"#
+    ),
+    (#""event":{"action":"login","dataset":"fsaudit.event"},"fsaudit":{"record_types":["LOGIN","X"]}"#, "login       LOGIN X"),
+  ])
+  func otherRecordsSayWhatTheyHold(members: String, expected: String) {
+    let text = TextFormat(colour: false, columns: 100).line(of: parsed("{\(members)}"), nowMs: 0).dropFirst(15)
+    #expect(text.hasPrefix(expected), "\(text)")
   }
 
   @Test func aPipeGetsTheDateAndATerminalOnlyForOtherDays() {
@@ -135,7 +153,8 @@ private let when: Int64 = 1_795_217_571_738
     let here = localTime(ms: 1_795_177_971_738)
     let clock = "\(pad(Int64(here.tm_hour), 2)):\(pad(Int64(here.tm_min), 2)):\(pad(Int64(here.tm_sec), 2))"
     let day = "\(pad(Int64(here.tm_mon) + 1, 2))-\(pad(Int64(here.tm_mday), 2))"
-    #expect(TextFormat(colour: false, columns: nil).line(of: line, nowMs: when).hasPrefix("\(here.tm_year + 1900)-\(day) \(clock).738 "))
+    let year = here.tm_year + 1900
+    #expect(TextFormat(colour: false, columns: nil).line(of: line, nowMs: when).hasPrefix("\(year)-\(day) \(clock).738 "))
     #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: 1_795_177_971_738).hasPrefix("\(clock).738 "))
     #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: when + 5 * 86_400_000).hasPrefix("\(day) \(clock) "))
   }

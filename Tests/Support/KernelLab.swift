@@ -39,6 +39,7 @@ package enum KernelLab {
   /// Runs `body` with the kernel's audit system for itself.
   /// - Throws: what `body` throws; a ``Complaint`` if it leaves rules behind or removes others' (they are put right first), and when the
   ///   kernel cannot be used although `FSAUDIT_REQUIRE_KERNEL` is 1.
+  @discardableResult
   package static func run<Result>(_ body: () throws -> Result) throws -> Result {
     if let obstacle { throw Complaint(description: obstacle) }
     // Closing the file gives the lock up, also when the process dies.

@@ -112,12 +112,14 @@ package final class RunningProgram {
     return ended == nil
   }
 
-  /// Waits until `condition` holds, looking every 10 ms; false after `seconds`.
+  /// Waits until `condition` holds, looking often at first and every 10 ms later; false after `seconds`.
   package func wait(seconds: Int, until condition: () throws -> Bool) rethrows -> Bool {
     let end = milliseconds(CLOCK_MONOTONIC) + Int64(seconds) * 1000
+    var pause: UInt32 = 250
     while try !condition() {
       if milliseconds(CLOCK_MONOTONIC) > end { return false }
-      usleep(10_000)
+      usleep(pause)
+      pause = min(pause * 2, 10_000)
     }
     return true
   }

@@ -2,6 +2,7 @@
 #pragma once
 #include "linux_files.h"
 #include "linux_terminal.h"
+#include "linux_identity.h"
 #include "linux_netlink.h"
 #include "linux_receive.h"
 #include "linux_walk.h"

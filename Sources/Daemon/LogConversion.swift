@@ -1,0 +1,52 @@
+import AuditEvents
+import AuditStream
+import AuditWire
+import EventLog
+import FileChanges
+import System
+
+/// auditd's own log as lines of ours: the same assembling, interpreting and encoding as of the live stream, from files.
+///
+/// The directory map starts empty and learns from the events, so a path relative to a directory that no event named is
+/// marked as a guess.
+package struct LogConversion: ~Copyable {
+  private var pipeline: Pipeline
+  /// Lines that are none of auditd's.
+  package private(set) var unreadable = 0
+  private var now: Int64 = 0
+
+  package init(hostName: String, names: NameSources = NameSources()) {
+    var limits = Assembler.Limits()
+    limits.quietRecords = 64
+    pipeline = Pipeline(
+      assembler: Assembler(limits: limits, endsAtProctitle: true), interpreter: Interpreter(),
+      encoder: NativeEncoder(hostName: hostName, names: names))
+  }
+
+  /// Takes one line of an audit.log, without its newline.
+  package mutating func add(_ line: RawSpan) {
+    guard let prefix = LinePrefix(line) else {
+      if !line.isEmpty { unreadable += 1 }
+      return
+    }
+    let header = pipeline.add(
+      type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
+    guard let header else { return }
+    now = header.time
+    // cheap: one comparison when nothing waits
+    pipeline.expire(now: now)
+  }
+
+  /// The input has ended: what waits is complete.
+  package mutating func finish() { pipeline.finish() }
+
+  /// What was seen that should not have been.
+  package var counters: Assembler.Counters { pipeline.assembler.counters }
+
+  /// Passes on the lines made so far (each ended by `\n`) and forgets them, once there are `atLeast` bytes of them.
+  package mutating func take(atLeast: Int, _ body: (RawSpan) throws(SystemError) -> Void) throws(SystemError) {
+    if pipeline.encoder.lines.bytes.isEmpty || pipeline.encoder.lines.bytes.count < atLeast { return }
+    try body(pipeline.encoder.lines.bytes.span.bytes)
+    pipeline.encoder.lines.bytes.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import AuditStream
+import AuditWire
+import Daemon
+import EventLog
+import Glibc
+import System
+
+/// `fsaudit search`: which changes match, in the past.
+struct SearchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "search",
+    abstract: "Find changes in auditd's logs, read as they are.",
+    discussion: """
+      Reads RAW and ENRICHED logs, plain or packed with gzip or zstd, in the order given; '-' is stdin. Values of one filter are \
+      alternatives, different filters must all agree. Exits with 1 when nothing matches. The log of the fsaudit daemon is read \
+      with `fsaudit tail --since`.
+
+        fsaudit search --audit-log /var/log/audit/audit.log --key ssh --since yesterday
+        zcat old.gz | fsaudit search --audit-log - --path /etc/shadow --format json
+      """)
+
+  @Option(name: .customLong("audit-log"), parsing: .upToNextOption, help: ArgumentHelp("Logs of auditd.", valueName: "file"))
+  var auditLog: [String]
+
+  @OptionGroup(title: "Filters")
+  var filters: FilterOptions
+
+  @Option(help: "text or json, the lines as the daemon would log them.")
+  var format = LineFormat.text
+
+  func run() throws {
+    let filter = try filters.filter()
+    let isWhole = format == .json && filter.wantsEverything
+    var source = LogSource(auditLog)
+    var conversion = LogConversion(hostName: hostName(), names: LiveSources.names(Accounts()))
+    let terminal = Terminal()
+    var printer = MatchPrinter(
+      filter: filter, text: format == .text ? TextFormat(colour: terminal.hasColour, columns: terminal.columns) : nil)
+    var fault: Failure?
+    var output: SystemError?
+    repeat {
+      do throws(Failure) {
+        while try source.read({ line in
+          conversion.add(line)
+          do throws(SystemError) {
+            try conversion.take(atLeast: 1 << 17) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
+          } catch { output = error }
+        }), output == nil {}
+        break
+      } catch {
+        complain("fsaudit: \(error)")
+        fault = error
+      }
+    } while output == nil
+    conversion.finish()
+    if output == nil { try conversion.take(atLeast: 1) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) } }
+    if let output { throw output }
+    try printer.flush()
+    if source.oversized > 0 { complain("fsaudit: \(source.oversized) lines were too long and were cut") }
+    if conversion.unreadable > 0 { complain("fsaudit: \(conversion.unreadable) lines are none of auditd's and were passed over") }
+    if let fault { throw ExitCode(fault.exit.rawValue) }
+    if printer.matches == 0 { throw ExitCode(ExitStatus.findings.rawValue) }
+  }
+}
+
+/// Prints those of a run of lines that the filter wants.
+private struct MatchPrinter {
+  let filter: Filter
+  /// Nil for JSON.
+  let text: TextFormat?
+  private(set) var matches = 0
+  private var line = LogLine()
+  private var output = Output()
+
+  init(filter: Filter, text: TextFormat?) {
+    self.filter = filter
+    self.text = text
+  }
+
+  /// - Parameter isWhole: every line is wanted as it is.
+  mutating func print(_ lines: RawSpan, isWhole: Bool) throws(SystemError) {
+    if isWhole {
+      matches += 1
+      try output.line(lines.extracting(0..<lines.byteCount - 1))
+      return
+    }
+    var start = 0
+    while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
+      let bytes = lines.extracting(start..<end)
+      start = end + 1
+      guard line.parse(bytes), filter.verdict(on: line) == .matches else { continue }
+      matches += 1
+      if let text { try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME))) } else { try output.line(bytes) }
+    }
+  }
+
+  mutating func flush() throws(SystemError) { try output.flush() }
+}

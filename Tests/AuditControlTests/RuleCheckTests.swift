@@ -1,0 +1,92 @@
+import AuditControl
+import TestSupport
+import Testing
+
+private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
+  var check = RuleCheck(treeLimit: treeLimit)
+  for line in RuleFile.parse(Array(text.utf8), file: "a.rules") { check.check(line) }
+  return check.findings.map(\.description)
+}
+
+@Suite struct RuleCheckTests {
+  /// One line, the word that its finding must contain, and how bad it is.
+  @Test(arguments: [
+    ("-a always,exit -S open -F path=/etc/passwd", "warning: no arch="), ("-a always,exit -F path=/etc/passwd -F perm=wa", "cheaper"),
+    ("-a always,exit -F arch=b64 -F path=/etc/passwd -F perm=wa", "note: no -S"), ("-a always,exit -S all", "records every system call"),
+    ("-w /nonexistent/x -p wa", "error: /nonexistent/x"),
+    ("-a always,exit -F dir=/nonexistent -S open", "error: /nonexistent does not exist"),
+    ("-a always,exit -F path=/nonexistent/x -S open", "error: the directory of"),
+    ("-a always,exit -F path=/etc/nonexistent -S open", "yet"),
+    ("-a always,exit -F path=/etc/ -S open", "error"), ("-a always,exit -F path=/etc -S open", "use dir="),
+    ("-a always,exit -F dir=/proc/self -S open", "symbolic link"), ("-w /proc/sys -p wa", "no ordinary file system"),
+    ("-a always,io_uring -S openat -F path=/etc/passwd", "use dir="), ("-e 2", "--allow-lock"), ("-f 2", "--allow-panic"),
+    ("-D", "note: -D"),
+    ("-e 0", "turns audit off"), ("-b 64", "8192"), ("-r 10", "drops"), ("-i", "passed over"), ("-a never,task", "no process"),
+    ("-a always,exit -F arch=b64 -S open -F uid=1000x", "only its beginning"),
+    ("-w /etc/passwd -k \(String(repeating: "k", count: 257))", "256"),
+    ("-d always,exit -S open", "note: removes"), ("--when-created -w /nonexistent/x", "waits"),
+  ])
+  func faultsAndCostsAreFound(line: String, words: String) {
+    let found = findings("\n# comment\n" + line)
+    #expect(found.contains { $0.hasPrefix("a.rules:3: ") && $0.contains(words) }, "\(found)")
+  }
+
+  @Test(arguments: [
+    "-w /etc/passwd -p wa -k id", "-a always,exit -F arch=b64 -S unlink,unlinkat -F exit=-EACCES -k x", "-b 8192", "-f 1", "-e 1",
+  ])
+  func goodLinesHaveNoFindings(line: String) { #expect(findings(line).isEmpty) }
+
+  @Test func duplicatesAndShadowedRulesNameTheEarlierLine() {
+    let never = "-a never,exit -F arch=b64 -S open,openat -F dir=/etc\n"
+    #expect(findings(never + "-a always,exit -F arch=b64 -S open -F path=/etc/passwd").last?.contains("never reached: a.rules:1") == true)
+    #expect(findings(never + "-a always,exit -F arch=b64 -S open -F path=/etcetera").allSatisfy { !$0.contains("never reached") })
+    #expect(findings(never + "-a always,exit -F arch=b64 -S unlink -F path=/etc/passwd").allSatisfy { !$0.contains("never reached") })
+    #expect(findings(never + "-A always,exit -F arch=b64 -S open -F path=/etc/passwd").allSatisfy { !$0.contains("never reached") })
+    let wide = "-a always,exit -F arch=b64 -S open -F success=1 -k one\n"
+    #expect(
+      findings(wide + "-a always,exit -F arch=b64 -S open -F success=1 -F auid!=unset -k two").last?.contains("its key is never") == true)
+    #expect(findings(wide + wide).last?.contains("the same rule as a.rules:1") == true)
+    #expect(findings("-w /etc/passwd -p wa\n-w /etc/passwd -p wa").filter { $0.contains("same rule") }.count == 1)
+  }
+
+  @Test func hugeTreesAreFound() throws {
+    let directory = try TemporaryDirectory()
+    try directory.makeDirectory("sub")
+    for name in ["a", "b", "sub/c"] { try directory.write(name, "") }
+    #expect(findings("-w \(directory.path) -p wa", treeLimit: 4).first?.contains("4 files or more") == true)
+    #expect(findings("-w \(directory.path) -p wa", treeLimit: 5).isEmpty)
+  }
+
+  @Test func theCommandPrintsFindingsAndNeedsNoRoot() throws {
+    let directory = try TemporaryDirectory()
+    let file = try directory.write("a.rules", "-w /etc/passwd -p wa -k id\n-a always,exit -S open -F path=/etc/passwd\n", mode: 0o644)
+    _ = try run("chmod", ["755", directory.path])
+    // Run from a copy that the unprivileged user can reach.
+    try run("cp", [fsauditBinary, directory["fsaudit"]])
+    let result = try run("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", directory["fsaudit"], "rule", "check", file])
+    #expect(result.status == 1)
+    #expect(
+      result.text
+        == "\(file):2: warning: no arch=: the numbers mean other calls to 32-bit programs; write the rule for arch=b64 and for arch=b32\n")
+    #expect(result.errorText == "")
+  }
+
+  @Test func scopesTellWhatAProgramCanDecide() throws {
+    func scope(_ text: String) throws -> RuleScope? {
+      try RuleLine(ruleArguments(line: Array(text.utf8)) ?? []).rules.first.flatMap(RuleScope.init)
+    }
+    let directory = try #require(try scope("-a never,exit -F arch=b64 -S open -F dir=/etc/ -F perm=wa -k a -k b"))
+    #expect(directory.kind == .directory && directory.path == Array("/etc".utf8) && directory.isNever && directory.isDecidable)
+    #expect(
+      directory.keys == [Array("a".utf8), Array("b".utf8)] && directory.permissions == [.write, .attributes]
+        && directory.syscalls.contains(2))
+    #expect(try scope("-a always,exit -F path=/etc/passwd -F auid>=1000")?.isDecidable == false)
+    #expect(try scope("-a always,exit -F path=/etc/passwd -F auid>=1000")?.kind == .path)
+    #expect(try scope("-a always,exit -F inode=5")?.kind == .inode)
+    #expect(try scope("-a always,exit -F arch!=b64 -S open")?.isDecidable == false)
+    #expect(try scope("-a always,exit -F arch!=b64 -S open")?.arch == nil)
+    #expect(try scope("-a never,exclude -F msgtype=AVC") == nil)
+    #expect(try [#require(try RuleLine(["-a", "never,task"].map { Array($0.utf8) }).rules.first)].blocksEverything)
+    #expect(try ![#require(try RuleLine(["-a", "never,task", "-F", "uid=5"].map { Array($0.utf8) }).rules.first)].blocksEverything)
+  }
+}
