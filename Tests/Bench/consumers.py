@@ -178,7 +178,7 @@ class Fsaudit(Consumer):
         return subprocess.run([self.program, "status", "--json", "--config", self.config], check=True, capture_output=True).stdout
 
     def log(self):
-        return glob.glob(f"{self.directory}/log/events*.jsonl")
+        return glob.glob(f"{self.directory}/log/events*.jsonl*")
 
     def events(self):
         return count_lines(self.log(), rb'"dataset":"fsaudit\.file"')

@@ -4,6 +4,7 @@ import os
 import re
 import struct
 import subprocess
+import tempfile
 
 import kernel
 from consumers import LAUREL, count_lines, write
@@ -51,14 +52,16 @@ def part(path, events, name):
     return out
 
 
-def run(command, stdin=None, stdout="/dev/null", environment=None):
+def run(command, stdin="/dev/null", stdout="/dev/null", environment=None):
     """CPU seconds and peak memory of a command that runs on one core."""
-    with open(stdin or "/dev/null", "rb") as given, open(stdout, "wb") as out:
+    with open(stdin, "rb") as given, open(stdout, "wb") as out, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command, stdin=given, stdout=out, env={**os.environ, **(environment or {})}, preexec_fn=lambda: os.sched_setaffinity(0, {0}))
+            command, stdin=given, stdout=out, stderr=said, env={**os.environ, **(environment or {})},
+            preexec_fn=lambda: os.sched_setaffinity(0, {0}))
         _, code, used = os.wait4(process.pid, 0)
-    if code != 0:
-        raise SystemExit(f"bench: failed: {' '.join(command)}")
+        if code != 0:
+            said.seek(0)
+            raise SystemExit(f"bench: failed: {' '.join(command)}: {said.read().decode()}")
     return used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
@@ -72,7 +75,7 @@ def compare(scratch, programs, log, rounds, say):
     written = {"laurel": f"{scratch}/laurel.log", "fsaudit": f"{scratch}/fsaudit.jsonl"}
     commands = {
         "laurel": (["laurel", "-c", write(scratch, "laurel.toml", LAUREL)], log, "/dev/null"),
-        "fsaudit": (search(programs, log), None, written["fsaudit"]),
+        "fsaudit": (search(programs, log), "/dev/null", written["fsaudit"]),
     }
     results = {}
     for number in range(rounds):
