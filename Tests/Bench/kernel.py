@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 from collections import namedtuple
 
 AUDIT_GET, AUDIT_SET = 1000, 1001  # linux/audit.h
@@ -54,7 +55,11 @@ def laboratory(tree):
     """The kernel to ourselves: auditing on, the one rule on `tree` that all consumers get their records from, an equal queue."""
     rule = ["always,exit", "-F", "arch=b64", "-F", f"dir={tree}", "-F", "perm=wa", "-k", KEY]
     with open("/run/lock/fsaudit-tests.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("   waiting for another test to end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         before = status()
         if before.enabled == 2:
             raise SystemExit("bench: the audit rules are locked until reboot (enabled 2): reboot without -e 2")
