@@ -45,6 +45,8 @@ package struct Assembler: Sendable {
   private let limits: Limits
   private let endsAtProctitle: Bool
   private var header = HeaderReader()
+  /// The slot of the last record's event while it is open, otherwise -1.
+  private var lastSlot = -1
 
   private var slots: [Event] = []
   private var links: [Link] = []
@@ -84,7 +86,8 @@ package struct Assembler: Sendable {
   @discardableResult
   package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
     counters.records &+= 1
-    guard let found = header.read(text, at: 0) else {
+    var isSame = false
+    guard let found = header.read(text, at: 0, isSame: &isSame) else {
       counters.malformed &+= 1
       return nil
     }
@@ -92,7 +95,9 @@ package struct Assembler: Sendable {
       finishAtEnd(found)
       return found
     }
-    let slot = openSlot(for: found, node: node)
+    // nearly every record belongs to the event of the one before
+    let slot = isSame && lastSlot >= 0 && node.isEmpty ? lastSlot : openSlot(for: found, node: node)
+    lastSlot = node.isEmpty ? slot : -1
     append(type, text.extracting(found.bodyStart..<text.byteCount), to: slot, now: now)
     if type.standsAlone, slots[slot].records.count == 1 {
       close(slot, .alone)
@@ -181,8 +186,7 @@ package struct Assembler: Sendable {
     }
     slots[slot].reset(serial: header.serial, time: header.time)
     if !node.isEmpty {
-      slots[slot].node = Slice(start: 0, count: node.byteCount)
-      slots[slot].bytes.append(node)
+      slots[slot].setNode(node)
       openBytes &+= node.byteCount
     }
     if closed[Int(header.serial & 255)] == key(header) {
@@ -196,7 +200,7 @@ package struct Assembler: Sendable {
   }
 
   private mutating func append(_ type: RecordType, _ body: RawSpan, to slot: Int, now: Int64) {
-    if slots[slot].bytes.count &+ body.byteCount > limits.eventBytes {
+    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
       slots[slot].droppedRecords &+= 1
       counters.oversized &+= 1
     } else {
@@ -213,11 +217,12 @@ package struct Assembler: Sendable {
 
   private mutating func close(_ slot: Int, _ completion: Event.Completion) {
     slots[slot].completion = completion
+    if slot == lastSlot { lastSlot = -1 }
     let serial = slots[slot].serial
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
-    openBytes &-= slots[slot].bytes.count
+    openBytes &-= slots[slot].byteCount
     unlink(slot)
     counters.events &+= 1
     ready.append(Int32(slot))

@@ -18,29 +18,24 @@ package struct RecordHeader: Equatable, Sendable {
 /// cost four word comparisons instead of a parse.
 package struct HeaderReader: Sendable {
   private var last = RecordHeader(time: 0, serial: 0, bodyStart: 0)
-  /// The last header's text up to its `)`, eight bytes a word, the rest 0.
-  private var words: InlineArray<5, UInt64> = .init(repeating: 0)
+  /// The last header's text up to its `)`: `audit(1795228434.415:4)` is 23 to 32 bytes. 0 bytes: none to compare with.
+  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  private var lastMask: UInt64 = 0
   private var length = 0
 
   package init() {}
 
   /// The header at `start`, or nil where none stands. `bodyStart` of the result counts from the span's beginning.
-  package mutating func read(_ bytes: RawSpan, at start: Int) -> RecordHeader? {
-    // `audit(1795228434.415:4)` is 23 to 34 bytes: five words at most, the last one masked
-    if length > 0, bytes.byteCount &- start >= 40 {
-      let full = length / 8
-      let mask: UInt64 = (1 &<< UInt64(length % 8 &* 8)) &- 1
-      var same = (bytes.word(start &+ full &* 8) ^ words[full]) & mask == 0
-      var index = 0
-      while same, index < full {
-        same = bytes.word(start &+ index &* 8) == words[index]
-        index &+= 1
-      }
-      if same {
-        last.bodyStart = bodyStart(bytes, start &+ length)
-        return last
-      }
+  /// - Parameter isSame: whether it is the previous one again.
+  package mutating func read(_ bytes: RawSpan, at start: Int, isSame: inout Bool) -> RecordHeader? {
+    if length > 0, bytes.byteCount &- start >= 32, bytes.word(start) == words.0, bytes.word(start &+ 8) == words.1,
+      bytes.word(start &+ 16) == words.2, (bytes.word(start &+ 24) ^ words.3) & lastMask == 0
+    {
+      last.bodyStart = bodyStart(bytes, start &+ length)
+      isSame = true
+      return last
     }
+    isSame = false
     return parse(bytes, at: start)
   }
 
@@ -54,9 +49,11 @@ package struct HeaderReader: Sendable {
     last = RecordHeader(
       time: Int64(seconds) * 1000 + Int64(milliseconds), serial: serial, bodyStart: bodyStart(bytes, cursor.at))
     length = 0
-    if count < 40 {
-      for index in 0..<5 { words[index] = index &* 8 < count ? bytes.word(start &+ index &* 8) : 0 }
+    // shorter ones (serials below 10) are too rare to compare
+    if count >= 24, count <= 32 {
+      words = (bytes.word(start), bytes.word(start &+ 8), bytes.word(start &+ 16), bytes.word(start &+ 24))
       length = count
+      lastMask = count == 32 ? .max : (1 &<< UInt64((count &- 24) &* 8)) &- 1
     }
     return last
   }

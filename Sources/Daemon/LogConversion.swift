@@ -45,8 +45,8 @@ package struct LogConversion: ~Copyable {
 
   /// Passes on the lines made so far (each ended by `\n`) and forgets them, once there are `atLeast` bytes of them.
   package mutating func take(atLeast: Int, _ body: (RawSpan) throws(SystemError) -> Void) throws(SystemError) {
-    if pipeline.encoder.lines.bytes.isEmpty || pipeline.encoder.lines.bytes.count < atLeast { return }
-    try body(pipeline.encoder.lines.bytes.span.bytes)
-    pipeline.encoder.lines.bytes.removeAll(keepingCapacity: true)
+    if pipeline.encoder.lines.isEmpty || pipeline.encoder.lines.count < atLeast { return }
+    try pipeline.encoder.lines.withBytes(body)
+    pipeline.encoder.lines.removeAll()
   }
 }

@@ -4,7 +4,7 @@ import EventLog
 import FileChanges
 
 /// Records in, lines of the event log out: assemble, read, interpret, encode. One thread's, and without I/O of its own.
-package struct Pipeline: Sendable {
+package struct Pipeline: ~Copyable, Sendable {
   package var assembler: Assembler
   package var interpreter: Interpreter
   /// Holds the lines until the caller takes them.
@@ -16,7 +16,7 @@ package struct Pipeline: Sendable {
   /// Events that are known to lack records (their lines say so themselves).
   package private(set) var incompleteEvents = 0
 
-  package init(assembler: Assembler, interpreter: Interpreter, encoder: NativeEncoder) {
+  package init(assembler: Assembler, interpreter: Interpreter, encoder: consuming NativeEncoder) {
     self.assembler = assembler
     self.interpreter = interpreter
     self.encoder = encoder

@@ -91,7 +91,6 @@ package struct Receiver: ~Copyable {
   private let host: String
   private var serials = SerialWindow()
   private var counters = ReceiverCounters()
-  private var notices = JSONWriter()
   private var nextTick: Int64 = 0
   private var lastOverrunMs: Int64 = 0
   private var lastIncomplete = 0
@@ -167,7 +166,7 @@ package struct Receiver: ~Copyable {
       let outcome = try receive(now)
       total += outcome.records
       note(outcome)
-      if pipeline.encoder.lines.bytes.count > 1 << 16 { flush() }
+      if pipeline.encoder.lines.count > 1 << 16 { flush() }
       // give orders and walks a turn even when the kernel never runs dry
       if !outcome.isFull || total > 8192 { return total }
     }

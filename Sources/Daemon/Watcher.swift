@@ -185,19 +185,19 @@ package final class Watcher {
 
   /// Shows the lines that are about the watched paths: beside another daemon, everybody's events come.
   private func emit(_ pipeline: inout Pipeline) throws {
-    if pipeline.encoder.lines.bytes.isEmpty { return }
-    let bytes = pipeline.encoder.lines.bytes
+    if pipeline.encoder.lines.isEmpty { return }
     var line = LogLine()
-    let all = bytes.span.bytes
-    var start = 0
-    while let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: all.byteCount) {
-      let text = all.extracting(start..<end)
-      start = end + 1
-      guard line.parse(text) else { continue }
-      let isOurs = line.dataset == .file && line.strings("tags").contains(key)
-      if isOurs || line.dataset == .gap { try print(text) }
+    try pipeline.encoder.lines.withBytes { all in
+      var start = 0
+      while let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: all.byteCount) {
+        let text = all.extracting(start..<end)
+        start = end + 1
+        guard line.parse(text) else { continue }
+        let isOurs = line.dataset == .file && line.strings("tags").contains(key)
+        if isOurs || line.dataset == .gap { try print(text) }
+      }
     }
-    pipeline.encoder.lines.bytes.removeAll(keepingCapacity: true)
+    pipeline.encoder.lines.removeAll()
     try flush()
   }
 }

@@ -33,10 +33,12 @@ package struct BatchFeed: ~Copyable {
   @discardableResult
   package mutating func flush(_ lines: inout JSONWriter, _ span: inout BatchSpan, nowMs: Int64) -> Bool {
     flushGaps(nowMs: nowMs)
-    if lines.bytes.isEmpty { return true }
-    defer { span = BatchSpan() }
-    if gaps.isEmpty && queue.push(&lines.bytes, span) { return true }
-    lines.bytes.removeAll(keepingCapacity: true)
+    if lines.isEmpty { return true }
+    defer {
+      span = BatchSpan()
+      lines.removeAll()
+    }
+    if gaps.isEmpty && lines.withBytes({ queue.push($0, span) }) { return true }
     if span.events > 0 {
       droppedEvents += UInt64(span.events)
       let stalledBy = queue.depth.stalledBy
@@ -49,8 +51,8 @@ package struct BatchFeed: ~Copyable {
   package mutating func flushGaps(nowMs: Int64) {
     if gaps.isEmpty { return }
     for gap in gaps { gapLines.line(gap, timeMs: nowMs, host: host) }
-    if queue.push(&gapLines.bytes, BatchSpan()) { gaps.removeAll(keepingCapacity: true) }
-    gapLines.bytes.removeAll(keepingCapacity: true)
+    if gapLines.withBytes({ queue.push($0, BatchSpan()) }) { gaps.removeAll(keepingCapacity: true) }
+    gapLines.removeAll()
   }
 }
 

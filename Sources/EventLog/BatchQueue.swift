@@ -82,9 +82,9 @@ package final class BatchQueue: Sendable {
   /// Hands a batch over; never waits.
   ///
   /// Once full, the queue refuses until it has drained to half: a few long gaps say more than many short ones.
-  /// - Parameter bytes: whole lines. Comes back as an empty buffer, or untouched if refused.
+  /// - Parameter bytes: whole lines; copied.
   /// - Returns: false if the batch was refused; the caller counts it as lost.
-  package func push(_ bytes: inout [UInt8], _ span: BatchSpan) -> Bool {
+  package func push(_ bytes: RawSpan, _ span: BatchSpan) -> Bool {
     if bytes.isEmpty { return true }
     let (accepted, wake) = state.withLock { state in
       if state.closed { return (false, false) }
@@ -92,7 +92,7 @@ package final class BatchQueue: Sendable {
         if state.depth.queuedBytes > state.depth.limitBytes / 2 { return (false, false) }
         state.depth.refuses = false
       }
-      if !append(&bytes, span, &state) && !enqueue(&bytes, span, &state) {
+      if !append(bytes, span, &state) && !enqueue(bytes, span, &state) {
         state.depth.refuses = true
         return (false, false)
       }
@@ -101,34 +101,37 @@ package final class BatchQueue: Sendable {
       return (true, wake)
     }
     if wake { arrived.signal() }
-    if accepted && bytes.capacity == 0 { bytes.reserveCapacity(bufferBytes) }
     return accepted
   }
 
   /// Puts the lines behind those of the last waiting batch, if they fit.
-  private func append(_ bytes: inout [UInt8], _ span: BatchSpan, _ state: inout State) -> Bool {
+  private func append(_ bytes: RawSpan, _ span: BatchSpan, _ state: inout State) -> Bool {
     if state.count == 0 { return false }
     let last = (state.head + state.count - 1) % state.slots.count
-    if state.slots[last].bytes.count + bytes.count > bufferBytes { return false }
+    if state.slots[last].bytes.count + bytes.byteCount > bufferBytes { return false }
     state.depth.queuedBytes -= state.slots[last].bytes.capacity
-    state.slots[last].bytes.append(contentsOf: bytes)
+    bytes.withUnsafeBytes { state.slots[last].bytes.append(contentsOf: $0) }
     state.slots[last].span.join(span)
     state.depth.queuedBytes += state.slots[last].bytes.capacity
-    bytes.removeAll(keepingCapacity: true)
     return true
   }
 
-  /// Gives the buffer away and takes an empty one for it.
-  private func enqueue(_ bytes: inout [UInt8], _ span: BatchSpan, _ state: inout State) -> Bool {
-    let wanted = state.depth.queuedBytes + bytes.capacity
-    if state.count == state.slots.count || wanted > state.depth.limitBytes { return false }
+  /// Puts the lines into an empty buffer of their own.
+  private func enqueue(_ bytes: RawSpan, _ span: BatchSpan, _ state: inout State) -> Bool {
+    var buffer = state.spare.popLast() ?? []
+    let wanted = state.depth.queuedBytes + max(buffer.capacity, bytes.byteCount, bufferBytes)
+    if state.count == state.slots.count || wanted > state.depth.limitBytes {
+      if buffer.capacity > 0 { state.spare.append(buffer) }
+      return false
+    }
+    if buffer.capacity == 0 { buffer.reserveCapacity(bufferBytes) }
+    bytes.withUnsafeBytes { buffer.append(contentsOf: $0) }
     let next = (state.head + state.count) % state.slots.count
-    swap(&state.slots[next].bytes, &bytes)
+    swap(&state.slots[next].bytes, &buffer)
     state.slots[next].span = span
-    bytes = state.spare.popLast() ?? []
     state.count += 1
-    state.depth.queuedBytes = wanted
-    state.depth.highestBytes = max(state.depth.highestBytes, wanted)
+    state.depth.queuedBytes += state.slots[next].bytes.capacity
+    state.depth.highestBytes = max(state.depth.highestBytes, state.depth.queuedBytes)
     return true
   }
 

@@ -3,43 +3,67 @@ import System
 /// Writes JSON into one reused byte buffer. The caller writes the punctuation (``raw(_:)``); this writes the values.
 ///
 /// It is on the event path: no String, no Array, no allocation once `bytes` has reached its working size.
-package struct JSONWriter: Sendable {
-  /// What has been written. `removeAll(keepingCapacity: true)` between batches; cut it to undo a line.
-  package var bytes: [UInt8] = []
+package struct JSONWriter: ~Copyable, Sendable {
+  private var buffer: ByteBuffer
+
+  /// How many bytes have been written since ``removeAll()``.
+  package var count: Int { buffer.count }
+  package var isEmpty: Bool { buffer.count == 0 }
+  /// A copy of what has been written; the event path lends it instead (``withBytes(from:_:)``).
+  package var bytes: [UInt8] { buffer.withBytes { span in span.withUnsafeBytes { Array($0) } } }
 
   /// The second that `secondText` shows: events come in order of time, so nearly every one hits it.
   private var second: Int64 = .min
   /// `"2026-11-20T23:32:51.`, with the opening quote.
   private var secondText = InlineArray<21, UInt8>(repeating: 0)
 
-  package init(capacityBytes: Int = 0) { bytes.reserveCapacity(capacityBytes) }
+  package init(capacityBytes: Int = 256) { buffer = ByteBuffer(capacity: capacityBytes) }
+
+  /// Starts anew, keeping the memory.
+  package mutating func removeAll() { buffer.truncate(to: 0) }
+
+  /// Takes back what was written behind `count` bytes: a line that became too long.
+  package mutating func truncate(to count: Int) { buffer.truncate(to: count) }
+
+  /// Lends what has been written, from `start` on.
+  package func withBytes<Result: ~Copyable, Fault: Error>(
+    from start: Int = 0, _ body: (RawSpan) throws(Fault) -> Result
+  ) throws(Fault) -> Result {
+    try buffer.withBytes(from: start, body)
+  }
+
+  /// One byte that is JSON already.
+  @inline(__always)
+  package mutating func raw(byte: UInt8) { buffer.append(byte) }
 
   /// Literal JSON: keys, punctuation, constants.
+  @inline(__always)
   package mutating func raw(_ text: StaticString) {
-    text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    buffer.append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Bytes that are JSON already.
+  @inline(__always)
   package mutating func raw(bytes span: RawSpan) {
-    span.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    buffer.append(span)
   }
 
   /// A JSON string: quoted and escaped; what is not UTF-8 becomes U+FFFD.
   /// - Returns: whether every byte survived, that is, whether the text was UTF-8.
   @discardableResult
   package mutating func string(_ text: RawSpan) -> Bool {
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
     let whole = escaped(text)
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
     return whole
   }
 
   /// The same of a String, which is always UTF-8. Not for the event path: a bridged or short String is copied first.
   package mutating func string(_ text: String) {
     var text = text
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
     text.withUTF8 { _ = escaped($0.span.bytes) }
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
   }
 
   /// The inside of a JSON string, for one that is put together from pieces (each whole UTF-8 sequences).
@@ -104,21 +128,21 @@ package struct JSONWriter: Sendable {
   /// A decimal number of any other width.
   @inline(__always)
   package mutating func integer(_ value: some FixedWidthInteger) {
-    if value < 0 { bytes.append(UInt8(ascii: "-")) }
+    if value < 0 { buffer.append(UInt8(ascii: "-")) }
     integer(UInt64(truncatingIfNeeded: value.magnitude))
   }
 
   /// Two lower-case hexadecimal digits.
   package mutating func hexByte(_ byte: UInt8) {
-    bytes.append(Self.hexDigit(byte >> 4))
-    bytes.append(Self.hexDigit(byte & 15))
+    buffer.append(Self.hexDigit(byte >> 4))
+    buffer.append(Self.hexDigit(byte & 15))
   }
 
   /// A JSON string of lower-case hexadecimal digits, two a byte: the lossless form of what is not UTF-8.
   package mutating func hexString(_ span: RawSpan) {
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
     for index in 0..<span.byteCount { hexByte(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
-    bytes.append(UInt8(ascii: "\""))
+    buffer.append(UInt8(ascii: "\""))
   }
 
   /// A JSON string holding the time as ISO 8601 in UTC with milliseconds, `"2026-11-20T23:32:51.738Z"`.

@@ -27,7 +27,7 @@ package struct NameSources: Sendable {
 
 /// The JSON of who made a call, kept by the bytes that the kernel described them with: those are the same for every call
 /// of a process, and an entry whose bytes match is right by construction.
-struct ActorCache: Sendable {
+struct ActorCache: ~Copyable, Sendable {
   struct Entry: Sendable {
     /// The kernel's bytes, the key.
     var text: [UInt8] = []
@@ -82,7 +82,7 @@ struct ActorCache: Sendable {
   }
 
   private mutating func write(_ place: Int, _ text: RawSpan, _ facts: ActorFacts, _ names: NameSources) {
-    writer.bytes.removeAll(keepingCapacity: true)
+    writer.removeAll()
     writer.raw("\"pid\":")
     writer.integer(facts.pid)
     writer.raw(",\"parent\":{\"pid\":")
@@ -90,8 +90,8 @@ struct ActorCache: Sendable {
     writer.raw("}")
     member(",\"name\":", facts.comm, text)
     member(",\"executable\":", facts.exe, text)
-    Self.keep(writer, &entries[place].process)
-    writer.bytes.removeAll(keepingCapacity: true)
+    writer.copy(to: &entries[place].process)
+    writer.removeAll()
 
     writer.raw("\"user\":{")
     account("\"id\":", facts.uid, names.user)
@@ -113,8 +113,8 @@ struct ActorCache: Sendable {
       writer.raw("}")
     }
     writer.raw("}")
-    Self.keep(writer, &entries[place].user)
-    writer.bytes.removeAll(keepingCapacity: true)
+    writer.copy(to: &entries[place].user)
+    writer.removeAll()
 
     if facts.session != .max {
       writer.raw(",\"session\":")
@@ -122,7 +122,7 @@ struct ActorCache: Sendable {
     }
     if facts.tty.isPresent, !text.extracting(facts.tty.slice.range).equals("(none)") { member(",\"tty\":", facts.tty, text, isText: false) }
     if facts.subject.isPresent { member(",\"subject\":", facts.subject, text, isText: false) }
-    Self.keep(writer, &entries[place].session)
+    writer.copy(to: &entries[place].session)
 
     entries[place].keys.removeAll(keepingCapacity: true)
     entries[place].keyEnds.removeAll(keepingCapacity: true)
@@ -137,11 +137,6 @@ struct ActorCache: Sendable {
       }
     }
     if !decoded.isEmpty { entries[place].keyEnds.append(Int32(entries[place].keys.count)) }
-  }
-
-  private static func keep(_ writer: JSONWriter, _ target: inout [UInt8]) {
-    target.removeAll(keepingCapacity: true)
-    target.append(writer.bytes, 0..<writer.bytes.count)
   }
 
   private mutating func member(_ name: StaticString, _ value: Value, _ text: RawSpan, isText: Bool = true) {
@@ -226,6 +221,12 @@ extension Cursor {
 }
 
 extension JSONWriter {
+  /// Replaces `target` by what has been written.
+  func copy(to target: inout [UInt8]) {
+    target.removeAll(keepingCapacity: true)
+    withBytes { target.append($0) }
+  }
+
   /// A JSON string of a part of an array: the writer's own buffers cannot be lent as spans while it changes.
   @discardableResult
   mutating func string(_ text: [UInt8], _ range: Range<Int>) -> Bool { string(text.span.bytes.extracting(range)) }

@@ -1,7 +1,7 @@
 import AuditWire
 
 /// The JSON array of a PROCTITLE record's arguments, kept by the record's bytes.
-struct CommandLineCache: Sendable {
+struct CommandLineCache: ~Copyable, Sendable {
   struct Entry: Sendable {
     var text: [UInt8] = []
     /// `["mv","a","b"]`; empty where there is no command line.
@@ -29,11 +29,13 @@ struct CommandLineCache: Sendable {
 
   private mutating func fill(_ place: Int, _ text: RawSpan, _ encoding: Value.Encoding) {
     decoded.removeAll(keepingCapacity: true)
-    Value(start: 0, count: text.byteCount, encoding: encoding).decode(from: text, into: &decoded)
+    // the cursor took a bare word for hexadecimal unseen
+    let value = encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
+    value.decode(from: text, into: &decoded)
     entries[place].isCut = decoded.count >= 127
     // NUL separates; the kernel leaves one at the end unless the text was cut
     while decoded.last == 0 { decoded.removeLast() }
-    writer.bytes.removeAll(keepingCapacity: true)
+    writer.removeAll()
     writer.raw("[")
     var start = 0
     for index in 0...decoded.count where index == decoded.count || decoded[index] == 0 {
@@ -42,8 +44,7 @@ struct CommandLineCache: Sendable {
       start = index + 1
     }
     writer.raw("]")
-    entries[place].json.removeAll(keepingCapacity: true)
-    entries[place].json.append(writer.bytes, 0..<writer.bytes.count)
+    writer.copy(to: &entries[place].json)
     entries[place].text.removeAll(keepingCapacity: true)
     entries[place].text.append(text)
     entries[place].encoding = encoding

@@ -7,8 +7,8 @@ import FileChanges
 ///
 /// One line a change; one line for an event that changed no file. This is the event path: nothing here allocates once
 /// the buffers have their working size.
-package struct NativeEncoder: Sendable {
-  /// The lines written since the caller last emptied it (`lines.bytes.removeAll(keepingCapacity: true)`).
+package struct NativeEncoder: ~Copyable, Sendable {
+  /// The lines written since the caller last emptied it (`lines.removeAll()`).
   package var lines: JSONWriter
   /// No line is longer, its newline included (DESIGN.md): log shippers cut at 32 KiB, CloudWatch counts 26 bytes on top.
   package static let lineLimitBytes = 32_000
@@ -47,11 +47,11 @@ package struct NativeEncoder: Sendable {
     }
     let commandLine = commandLines.find(bytes, typed.commandLine)
     for index in interpreter.changes.indices {
-      let start = lines.bytes.count
+      let start = lines.count
       change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
-      if lines.bytes.count &- start > NativeEncoder.lineLimitBytes {
+      if lines.count &- start > NativeEncoder.lineLimitBytes {
         // only paths can be this long; their exact bytes stay, their readable form is cut
-        lines.bytes.removeLast(lines.bytes.count &- start)
+        lines.truncate(to: start)
         change(event, typed, interpreter, index, actor, commandLine, textLimit: 1000)
       }
     }
@@ -249,7 +249,7 @@ package struct NativeEncoder: Sendable {
     var shift: UInt32 = 12
     while shift > 0 {
       shift &-= 3
-      lines.bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: mode >> shift & 7))
+      lines.raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: mode >> shift & 7))
     }
   }
 
@@ -324,7 +324,7 @@ package struct NativeEncoder: Sendable {
     var shift = 63
     while shift > 0, value >> UInt64(shift) == 0 { shift &-= 3 }
     while shift >= 0 {
-      lines.bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value >> UInt64(shift) & 7))
+      lines.raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value >> UInt64(shift) & 7))
       shift &-= 3
     }
   }

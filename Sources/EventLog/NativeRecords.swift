@@ -68,14 +68,14 @@ extension NativeEncoder {
   /// both with a marker.
   mutating func records(_ event: borrowing Event, _ typed: borrowing TypedEvent, others: Bool) {
     let bytes = event.bytes.span.bytes
-    let room = lines.bytes.count &+ 24_000
+    let room = lines.count &+ 24_000
     lines.raw(",\"records\":[")
     var isFirst = true
     var isFull = false
     for index in event.records.indices {
       if others, !typed.otherRecords.contains(Int32(index)) { continue }
       let record = event.records[index]
-      if lines.bytes.count > room {
+      if lines.count > room {
         isFull = true
         break
       }
@@ -87,7 +87,7 @@ extension NativeEncoder {
       let text = bytes.extracting(0..<record.body.end)
       var fields = FieldCursor(text, start: Int(record.body.start))
       while let field = fields.next(text) {
-        if lines.bytes.count > room {
+        if lines.count > room {
           isFull = true
           break
         }
@@ -119,12 +119,10 @@ extension NativeEncoder {
   /// `event.action`: the system call's name, else the first record's type in lower case.
   private mutating func action(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
     if let first = event.records.first, first.type != .syscall, first.type != .path, first.type != .cwd {
-      let start = lines.bytes.count
-      typeName(first.type)
-      for index in start..<lines.bytes.count {
-        let byte = lines.bytes[index]
-        if byte >= UInt8(ascii: "A"), byte <= UInt8(ascii: "Z") { lines.bytes[index] = byte | 0x20 }
-        if byte == UInt8(ascii: "_") { lines.bytes[index] = UInt8(ascii: "-") }
+      let name: StaticString = first.type.name ?? "unknown-record"
+      for index in 0..<name.utf8CodeUnitCount {
+        let byte = name.utf8Start[index]
+        lines.raw(byte: byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : byte | 0x20)
       }
     } else if typed.hasSyscall {
       syscallName(typed)

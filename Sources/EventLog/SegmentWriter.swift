@@ -132,7 +132,8 @@ package final class SegmentWriter {
     while let gap = gaps.first {
       var notice = JSONWriter()
       notice.line(gap, timeMs: nowMs, host: host)
-      if try file.append(notice.bytes.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
+      let text = notice.bytes
+      if try file.append(text.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
         throw SystemError("write", policy.livePath, .noSpace)
       }
       gaps.removeFirst()

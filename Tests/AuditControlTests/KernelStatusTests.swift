@@ -1,4 +1,6 @@
 import AuditControl
+import System
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -22,5 +24,27 @@ import Testing
     var audit = try KernelAudit()
     #expect(throws: (any Error).self) { try audit.set(.enabled(2)) }
     #expect(throws: (any Error).self) { try audit.set(.failure(2)) }
+  }
+}
+
+@Suite struct AdviceTests {
+  @Test(
+    arguments: [
+      (Errno.notPermitted, 2, "reboot", System.ExitStatus.kernelRefused), (.notPermitted, 1, "CAP_AUDIT_CONTROL", .notPermitted),
+      (.connectionRefused, 1, "container", .notPermitted), (.fileExists, 1, "already", .kernelRefused),
+      (.noSuchFileOrDirectory, 1, "--when-created", .kernelRefused), (.invalidArgument, 1, "operators", .kernelRefused),
+    ] as [(Errno, UInt32, String, System.ExitStatus)])
+  func refusalsSayWhatToDo(code: Errno, enabled: UInt32, word: String, exit: System.ExitStatus) {
+    let failure = KernelAudit.failure(SystemError("netlink", "a.rules:3", code), enabled: enabled)
+    #expect(failure.message.hasPrefix("a.rules:3: ") && failure.description.contains(word) && failure.exit == exit)
+  }
+
+  @Test func theRegisteredDaemonIsNamed() {
+    var status = KernelStatus()
+    #expect(RegisteredDaemon(status) == nil)
+    status.pid = 1
+    #expect(RegisteredDaemon(status)?.isAlive == true)
+    status.pid = UInt32(Int32.max)
+    #expect(RegisteredDaemon(status)?.isAlive == false)
   }
 }

@@ -42,7 +42,7 @@ func changeLine(_ serial: UInt32, timeMs: Int64 = 1_795_217_571_738, padding: In
   writer.raw(",\"event\":{\"kind\":\"event\",\"action\":\"created\",\"outcome\":\"success\",\"dataset\":\"fsaudit.file\",\"sequence\":")
   writer.integer(serial)
   writer.raw("},\"file\":{\"path\":\"/srv/")
-  writer.bytes.append(contentsOf: repeatElement(UInt8(ascii: "x"), count: padding))
+  for _ in 0..<padding { writer.raw("x") }
   writer.raw("\"},\"fsaudit\":{\"action\":\"create\"}}\n")
   return writer.bytes
 }

@@ -177,7 +177,7 @@ private struct Bench {
     let policy = LogPolicy(directory: scratch.path)
     #expect(SegmentWriter(policy, host: "web-1").recover() == Recovery())
     var writer = JSONWriter()
-    writer.bytes = changes(7...9, timeMs: noon).bytes
+    writer.raw(bytes: changes(7...9, timeMs: noon).bytes.span.bytes)
     writer.line(DaemonNotice(.stop, pid: 1, version: "1", message: "stopped"), timeMs: noon + 5, host: "web-1")
     try scratch.write("events.jsonl", writer.bytes)
     var expected = Recovery()

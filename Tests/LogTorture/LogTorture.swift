@@ -34,7 +34,8 @@ enum LogTorture {
       gap.detail = writer.recovery.wasCleanStop ? "clean" : "killed, \(writer.recovery.truncatedBytes) bytes cut"
       feed.report(gap)
     }
-    var (lines, span, padding) = (JSONWriter(), BatchSpan(), 0)
+    var lines = JSONWriter()
+    var (span, padding) = (BatchSpan(), 0)
     for serial in first..<first &+ events {
       let now = milliseconds(CLOCK_REALTIME)
       lines.raw("{\"@timestamp\":")
@@ -46,7 +47,7 @@ enum LogTorture {
       for _ in 0..<padding { lines.raw("x") }
       lines.raw("\"}}\n")
       span.add(serial: serial, timeMs: now)
-      if serial % 20 == 0 || lines.bytes.count > 8 << 10 {
+      if serial % 20 == 0 || lines.count > 8 << 10 {
         feed.flush(&lines, &span, nowMs: now)
         if pause > 0 { usleep(pause) }
         if keepsHouse && serial % 200 == 0 { _ = housekeeper.run() }

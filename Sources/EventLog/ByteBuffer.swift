@@ -1,0 +1,66 @@
+/// Bytes that only grow until they are taken: the event path's output.
+///
+/// Why not an Array: its append checks uniqueness, goes through the generic collection protocols and costs a hundred
+/// instructions for ten bytes, which was a third of all that an event costs. This is the one place of the project that
+/// manages memory itself; ``append(_:)`` and ``reserve(_:)`` hold the whole argument for its safety: what is
+/// written lies between `count` and `capacity`, and `reserve` makes that room first.
+package struct ByteBuffer: ~Copyable, @unchecked Sendable {
+  private var base: UnsafeMutableRawPointer
+  package private(set) var count = 0
+  private var capacity: Int
+
+  package init(capacity: Int = 256) {
+    self.capacity = max(capacity, 16)
+    base = .allocate(byteCount: self.capacity, alignment: 16)
+  }
+
+  deinit { base.deallocate() }
+
+  /// Makes room for `extra` more bytes.
+  @inline(__always)
+  private mutating func reserve(_ extra: Int) {
+    if extra > capacity &- count { grow(extra) }
+  }
+
+  @inline(never)
+  private mutating func grow(_ extra: Int) {
+    let wanted = max(capacity * 2, count + extra)
+    let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+    larger.copyMemory(from: base, byteCount: count)
+    base.deallocate()
+    base = larger
+    capacity = wanted
+  }
+
+  @inline(__always)
+  package mutating func append(_ byte: UInt8) {
+    reserve(1)
+    base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+    count &+= 1
+  }
+
+  @inline(__always)
+  package mutating func append(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { append(contentsOf: $0) }
+  }
+
+  @inline(__always)
+  package mutating func append(contentsOf bytes: UnsafeRawBufferPointer) {
+    guard let source = bytes.baseAddress else { return }
+    let length = bytes.count
+    reserve(length)
+    (base + count).copyMemory(from: source, byteCount: length)
+    count &+= length
+  }
+
+  /// Forgets what lies behind `length` bytes. A length beyond the end is the end.
+  package mutating func truncate(to length: Int) { count = max(0, min(count, length)) }
+
+  /// Lends the bytes from `start` on.
+  package func withBytes<Result: ~Copyable, Fault: Error>(
+    from start: Int = 0, _ body: (RawSpan) throws(Fault) -> Result
+  ) throws(Fault) -> Result {
+    let start = max(0, min(start, count))
+    return try body(RawSpan(_unsafeStart: base + start, byteCount: count - start))
+  }
+}
