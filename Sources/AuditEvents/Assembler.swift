@@ -15,11 +15,11 @@ import AuditWire
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
 package struct Assembler: Sendable {
-  /// Everything that grows is bounded: at most `openEvents` times `eventBytes`, which takes as many processes that each
-  /// stop in the middle of a huge argument list.
+  /// Everything that grows is bounded.
   package struct Limits: Sendable {
-    package var openEvents = 256
-    package var eventBytes = 256 << 10
+    package var openEvents = 1024
+    package var eventBytes = 1 << 20
+    package var openBytes = 8 << 20
     /// auparse waits as long for an EOE (audit-userspace, end_of_event_timeout).
     package var timeoutMilliseconds: Int64 = 2000
     /// Records of other events that must follow before a log's event may time out; 0 for a live stream.
@@ -55,6 +55,7 @@ package struct Assembler: Sendable {
   private var oldest: Int32 = -1
   private var newest: Int32 = -1
   private var openCount = 0
+  private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
   /// Complete events that the caller has not taken yet.
@@ -107,6 +108,7 @@ package struct Assembler: Sendable {
       counters.oversized &+= 1
     } else {
       slots[slot].append(type, body)
+      openBytes &+= body.byteCount
     }
     if endsAtProctitle, type == .proctitle {
       close(slot, .proctitle)
@@ -211,7 +213,7 @@ package struct Assembler: Sendable {
       unlink(slot)
       link(slot)
     }
-    if openCount > limits.openEvents, oldest >= 0 {
+    if openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
       counters.evicted &+= 1
       close(Int(oldest), .evicted)
     }
@@ -224,6 +226,7 @@ package struct Assembler: Sendable {
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
+    openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
     unlink(slot)
     counters.events &+= 1
     ready.append(Int32(slot))

@@ -6,7 +6,8 @@ import Testing
 @Suite struct HeaderTests {
   private func read(_ text: String, _ reader: inout HeaderReader, at start: Int = 0) -> RecordHeader? {
     let bytes = Array(text.utf8)
-    return reader.read(bytes.span.bytes, at: start)
+    var isSame = false
+    return reader.read(bytes.span.bytes, at: start, isSame: &isSame)
   }
 
   @Test(
