@@ -97,8 +97,9 @@ package struct Assembler: Sendable {
     }
     let body = text.extracting(found.bodyStart..<text.byteCount)
     var slot = lastSlot
-    if !(isSame && slot >= 0 && node.isEmpty) {
-      // nearly every record belongs to the event of the one before; this one does not
+    // nearly every record belongs to the event of the one before
+    let isNext = isSame && slot >= 0 && node.isEmpty
+    if !isNext {
       slot = openSlot(for: found, node: node)
       lastSlot = node.isEmpty ? slot : -1
       touch(slot, now)
@@ -114,6 +115,9 @@ package struct Assembler: Sendable {
       close(slot, .proctitle)
     } else if type.standsAlone, slots[slot].records.count == 1 {
       close(slot, .alone)
+    } else if !isNext, openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+      counters.evicted &+= 1
+      close(Int(oldest), .evicted)
     }
     return found
   }
@@ -205,17 +209,13 @@ package struct Assembler: Sendable {
     return slot
   }
 
-  /// The event is the newest again; whatever is too much now goes.
+  /// The event is the newest again.
   private mutating func touch(_ slot: Int, _ now: Int64) {
     links[slot].lastRecordTime = now
     links[slot].lastRecordCount = counters.records
     if Int(newest) != slot {
       unlink(slot)
       link(slot)
-    }
-    if openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
-      counters.evicted &+= 1
-      close(Int(oldest), .evicted)
     }
   }
 

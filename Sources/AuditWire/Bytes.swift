@@ -148,19 +148,20 @@ extension RawSpan {
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// How many of the word's low bytes are lower-case hexadecimal digits, counted up to the first that is none; at most 8.
+  /// How many of the word's low bytes are hexadecimal digits of either case, counted up to the first that is none; at most 8.
   @inlinable @inline(__always)
   package static func hexCount(_ word: UInt64) -> Int {
     let low = word & spread(0x7f)
     let top = spread(0x80)
     // the high bit of a byte says: at least that value
     let isDigit = (low &+ spread(0x80 - 0x30)) & ~(low &+ spread(0x80 - 0x3a))
-    let isLetter = (low &+ spread(0x80 - 0x61)) & ~(low &+ spread(0x80 - 0x67))
+    let folded = low | spread(0x20)
+    let isLetter = (folded &+ spread(0x80 - 0x61)) & ~(folded &+ spread(0x80 - 0x67))
     let wrong = (~(isDigit | isLetter) | word) & top
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// The number that the word's first `count` (1…8) bytes, all lower-case hexadecimal digits, spell.
+  /// The number that the word's first `count` (1…8) bytes, all hexadecimal digits, spell.
   @inlinable @inline(__always)
   package static func hexadecimal(_ word: UInt64, _ count: Int) -> UInt64 {
     var value = (word & spread(0x0f)) &+ (word &>> 6 & spread(1)) &* 9
