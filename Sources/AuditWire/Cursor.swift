@@ -65,7 +65,7 @@
   package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? {
     let word = bytes.word(at)
     let count = Swar.hexCount(word)
-    if count &- 1 < 7 {
+    if UInt(bitPattern: count &- 1) < 7 {
       at &+= count
       return Swar.hexadecimal(word, count)
     }
