@@ -30,6 +30,19 @@ import Testing
     #expect(read("xx" + text, &reader, at: 2).map { $0.serial } == header?.serial)
   }
 
+  @Test func theSameHeaderIsRecognised() {
+    var reader = HeaderReader()
+    func isSame(_ text: String) -> Bool {
+      let bytes = Array((text + String(repeating: "x", count: 40)).utf8)
+      var isSame = true
+      _ = reader.read(bytes.span.bytes, at: 0, isSame: &isSame)
+      return isSame
+    }
+    #expect(!isSame("audit(1795228434.415:44): ") && isSame("audit(1795228434.415:44): a") && isSame("audit(1795228434.415:44) "))
+    #expect(!isSame("audit(1795228434.415:43): ") && !isSame("audit(1795228434.416:43): ") && isSame("audit(1795228434.416:43): "))
+    #expect(!isSame("no header") && !isSame("audit(1795228434.416:430): ") && isSame("audit(1795228434.416:430): "))
+  }
+
   /// Headers that differ in one byte from the one before must not be taken for it.
   @Test func theMemoIsExact() {
     var random = SplitMix(seed: 3)
