@@ -47,7 +47,7 @@ release: binary
 	@Tests/check-binary $(STRIPPED)
 
 run: binary
-	@Tests/demo/run $(BINARY)
+	@Tests/demo $(BINARY)
 
 # The guards come first, so that the last thing to be read is what the tests say.
 test: swift
@@ -71,11 +71,11 @@ check-release: release
 
 bench: binary
 	@.ci/packages bench
-	@Tests/bench/run $(BINARY)
+	@Tests/Bench/run $(BINARY)
 
 fuzz: swift
 	@.ci/packages build test
-	@Tests/fuzz/run
+	@Tests/Fuzz/run
 
 lint: swift
 	@echo "== formatting"

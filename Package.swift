@@ -1,12 +1,16 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// `make fuzz` builds everything with libFuzzer's instrumentation, and one more executable.
+let isFuzzing = Context.environment["FSAUDIT_FUZZ"] != nil
+
 /// Every Swift target: Swift 6 language mode (the tools-version default), warnings are errors. Release builds optimise
 /// across our modules, which is what makes small accessors in AuditWire free for its callers.
-let strict: [SwiftSetting] = [
-  .treatAllWarnings(as: .error),
-  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
-]
+let strict: [SwiftSetting] =
+  [
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+  ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
 /// Pure targets import the standard library alone: no C, no Glibc, no Foundation, no I/O (Tests/check-imports enforces it).
 func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -26,7 +30,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     // C, and what of it Swift sees
@@ -44,11 +47,7 @@ let package = Package(
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
-    // TOMLKit imports Foundation. With this feature none of Foundation's methods can be meant by accident, and 44 MB of ICU stay
-    // out of the binary (Tests/check-binary).
-    .target(
-      name: "Settings", dependencies: ["System", .product(name: "TOMLKit", package: "TOMLKit")],
-      swiftSettings: strict + [.enableUpcomingFeature("MemberImportVisibility")]),
+    target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
       [
@@ -62,10 +61,24 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage, "log-torture"]),
     // Writes a log as the daemon does, so that a test can kill it.
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
+    tests("AuditWireTests", ["AuditWire", "Replay"]),
+    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "Replay"]),
+    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "Replay"]),
+    tests(
+      "EventLogTests",
+      ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
+    /// The pure core over a whole log, for golden, differential and fuzz tests.
+    .target(
+      name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
+    .systemLibrary(name: "CAuparse", path: "Tests/CAuparse", providers: [.apt(["libauparse-dev"])]),
+    tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
+    .target(
+      name: "FuzzTargets", dependencies: ["AuditControl", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
@@ -74,6 +87,13 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
-    tests("SettingsTests", ["Settings", "System", .product(name: "TOMLKit", package: "TOMLKit")]),
+    tests("SettingsTests", ["Settings", "System"]),
   ]
 )
+
+// libFuzzer brings its own main and wants everything instrumented, so its program is only there when Tests/Fuzz/run asks.
+if Context.environment["FSAUDIT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Engine"))
+}

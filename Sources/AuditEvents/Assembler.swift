@@ -15,11 +15,11 @@ import AuditWire
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
 package struct Assembler: Sendable {
-  /// Everything that grows is bounded.
+  /// Everything that grows is bounded: at most `openEvents` times `eventBytes`, which takes as many processes that each
+  /// stop in the middle of a huge argument list.
   package struct Limits: Sendable {
-    package var openEvents = 1024
-    package var eventBytes = 1 << 20
-    package var openBytes = 8 << 20
+    package var openEvents = 256
+    package var eventBytes = 256 << 10
     /// auparse waits as long for an EOE (audit-userspace, end_of_event_timeout).
     package var timeoutMilliseconds: Int64 = 2000
     /// Records of other events that must follow before a log's event may time out; 0 for a live stream.
@@ -45,6 +45,8 @@ package struct Assembler: Sendable {
   private let limits: Limits
   private let endsAtProctitle: Bool
   private var header = HeaderReader()
+  /// The slot of the last record's event while it is open, otherwise -1.
+  private var lastSlot = -1
 
   private var slots: [Event] = []
   private var links: [Link] = []
@@ -53,7 +55,6 @@ package struct Assembler: Sendable {
   private var oldest: Int32 = -1
   private var newest: Int32 = -1
   private var openCount = 0
-  private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
   /// Complete events that the caller has not taken yet.
@@ -84,7 +85,8 @@ package struct Assembler: Sendable {
   @discardableResult
   package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
     counters.records &+= 1
-    guard let found = header.read(text, at: 0) else {
+    var isSame = false
+    guard let found = header.read(text, at: 0, isSame: &isSame) else {
       counters.malformed &+= 1
       return nil
     }
@@ -92,16 +94,24 @@ package struct Assembler: Sendable {
       finishAtEnd(found)
       return found
     }
-    let slot = openSlot(for: found, node: node)
-    append(type, text.extracting(found.bodyStart..<text.byteCount), to: slot, now: now)
-    if type.standsAlone, slots[slot].records.count == 1 {
-      close(slot, .alone)
-    } else if endsAtProctitle, type == .proctitle {
-      close(slot, .proctitle)
+    let body = text.extracting(found.bodyStart..<text.byteCount)
+    var slot = lastSlot
+    if !(isSame && slot >= 0 && node.isEmpty) {
+      // nearly every record belongs to the event of the one before; this one does not
+      slot = openSlot(for: found, node: node)
+      lastSlot = node.isEmpty ? slot : -1
+      touch(slot, now)
     }
-    if openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
-      counters.evicted &+= 1
-      close(Int(oldest), .evicted)
+    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
+      slots[slot].droppedRecords &+= 1
+      counters.oversized &+= 1
+    } else {
+      slots[slot].append(type, body)
+    }
+    if endsAtProctitle, type == .proctitle {
+      close(slot, .proctitle)
+    } else if type.standsAlone, slots[slot].records.count == 1 {
+      close(slot, .alone)
     }
     return found
   }
@@ -181,9 +191,7 @@ package struct Assembler: Sendable {
     }
     slots[slot].reset(serial: header.serial, time: header.time)
     if !node.isEmpty {
-      slots[slot].node = Slice(start: 0, count: node.byteCount)
-      slots[slot].bytes.append(node)
-      openBytes &+= node.byteCount
+      slots[slot].setNode(node)
     }
     if closed[Int(header.serial & 255)] == key(header) {
       slots[slot].isLate = true
@@ -195,29 +203,27 @@ package struct Assembler: Sendable {
     return slot
   }
 
-  private mutating func append(_ type: RecordType, _ body: RawSpan, to slot: Int, now: Int64) {
-    if slots[slot].bytes.count &+ body.byteCount > limits.eventBytes {
-      slots[slot].droppedRecords &+= 1
-      counters.oversized &+= 1
-    } else {
-      slots[slot].append(type, body)
-      openBytes &+= body.byteCount
-    }
+  /// The event is the newest again; whatever is too much now goes.
+  private mutating func touch(_ slot: Int, _ now: Int64) {
     links[slot].lastRecordTime = now
     links[slot].lastRecordCount = counters.records
     if Int(newest) != slot {
       unlink(slot)
       link(slot)
     }
+    if openCount > limits.openEvents, oldest >= 0 {
+      counters.evicted &+= 1
+      close(Int(oldest), .evicted)
+    }
   }
 
   private mutating func close(_ slot: Int, _ completion: Event.Completion) {
     slots[slot].completion = completion
+    if slot == lastSlot { lastSlot = -1 }
     let serial = slots[slot].serial
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
-    openBytes &-= slots[slot].bytes.count
     unlink(slot)
     counters.events &+= 1
     ready.append(Int32(slot))

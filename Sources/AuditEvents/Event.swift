@@ -31,8 +31,9 @@ package struct Event: Sendable {
   package var serial: UInt32 = 0
   /// Milliseconds since 1970, from the records.
   package var time: Int64 = 0
-  /// Every record's fields, back to back.
-  package var bytes: [UInt8] = []
+  /// Every record's fields, back to back, in the first ``byteCount`` bytes; what lies behind is left over from before.
+  package private(set) var bytes: [UInt8] = []
+  package private(set) var byteCount = 0
   package var records: [RecordSlice] = []
   /// The host that the log line names (`node=`), in ``bytes``; empty for the kernel's own stream.
   package var node: Slice = .none
@@ -48,7 +49,8 @@ package struct Event: Sendable {
   mutating func reset(serial: UInt32, time: Int64) {
     self.serial = serial
     self.time = time
-    if bytes.capacity > 65536 { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
+    if bytes.count > 65536 { bytes = [] }
+    byteCount = 0
     if records.capacity > 512 { records = [] } else { records.removeAll(keepingCapacity: true) }
     node = .none
     completion = .endOfEvent
@@ -62,8 +64,21 @@ package struct Event: Sendable {
     return text.extracting(node.range).equals(host)
   }
 
-  mutating func append(_ type: RecordType, _ body: RawSpan) {
-    records.append(RecordSlice(type: type, body: Slice(start: bytes.count, count: body.byteCount)))
-    bytes.append(body)
+  /// The host that the records come from, in front of the first one.
+  mutating func setNode(_ name: RawSpan) { node = place(name) }
+
+  mutating func append(_ type: RecordType, _ body: RawSpan) { records.append(RecordSlice(type: type, body: place(body))) }
+
+  /// Copies bytes behind those that are there. The array is kept at its largest size: growing it only when it must saves
+  /// most of an append's cost.
+  private mutating func place(_ text: RawSpan) -> Slice {
+    let start = byteCount
+    let end = start &+ text.byteCount
+    if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: max(end &- bytes.count, bytes.count, 2048))) }
+    bytes.withUnsafeMutableBytes { target in
+      text.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[start..<end]).copyMemory(from: $0) }
+    }
+    byteCount = end
+    return Slice(start: start, count: text.byteCount)
   }
 }

@@ -20,6 +20,8 @@ package struct TypedEvent: Sendable {
   /// PATH records are numbered without holes, so a hole is a lost record.
   package var isMissingPaths = false
 
+  private var tails = PathTails()
+
   package init() {
     paths.reserveCapacity(16)
     otherRecords.reserveCapacity(16)
@@ -40,42 +42,44 @@ package struct TypedEvent: Sendable {
     paths.removeAll(keepingCapacity: true)
     otherRecords.removeAll(keepingCapacity: true)
     let bytes = event.bytes.span.bytes
+    var recordCount = 0
+    var hasPlaceholder = false
     for index in event.records.indices {
       let record = event.records[index]
-      switch record.type {
-      case .path:
+      switch record.type.rawValue {
+      case RecordType.path.rawValue:
         var path = PathRecord()
-        if path.read(bytes, record.body) {
-          if Int(path.item) != paths.count { isMissingPaths = true }
+        if path.read(bytes, record.body, &tails) {
+          if Int(path.item) != recordCount { isMissingPaths = true }
+          recordCount &+= 1
+          if path.isPlaceholder { hasPlaceholder = true }
           paths.append(path)
         } else {
           otherRecords.append(Int32(index))
         }
-      case .syscall where !hasSyscall:
+      case RecordType.syscall.rawValue where !hasSyscall:
         hasSyscall = syscall.read(bytes, record.body)
         if !hasSyscall { otherRecords.append(Int32(index)) }
-      case .cwd:
-        cwd = firstField("cwd=", "", bytes, record.body)
-      case .proctitle:
-        commandLine = firstField("proctit", "le=", bytes, record.body)
-      case .uringOperation:
+      case RecordType.cwd.rawValue:
+        let text = bytes.extracting(0..<record.body.end)
+        var cursor = Cursor(at: Int(record.body.start))
+        if cursor.skip("cwd=", text) { cwd = cursor.value(text) }
+      case RecordType.proctitle.rawValue:
+        let text = bytes.extracting(0..<record.body.end)
+        var cursor = Cursor(at: Int(record.body.start))
+        if cursor.skip("proctitl", text), cursor.skip("e=", text) { commandLine = cursor.lastValue(text) }
+      case RecordType.uringOperation.rawValue:
         hasUring = uring.read(bytes, record.body)
         if !hasUring { otherRecords.append(Int32(index)) }
-      case .openat2:
+      case RecordType.openat2.rawValue:
         var cursor = Cursor(at: Int(record.body.start))
         if cursor.skip("oflag=", bytes) { openFlags = cursor.octal(bytes) }
-      case .execve:
+      case RecordType.execve.rawValue:
         hasExecve = true
       default:
         otherRecords.append(Int32(index))
       }
     }
-  }
-
-  private func firstField(_ name: StaticString, _ rest: StaticString, _ bytes: RawSpan, _ body: Slice) -> Value {
-    let text = bytes.extracting(0..<body.end)
-    var cursor = Cursor(at: Int(body.start))
-    guard cursor.skip(name, text), cursor.skip(rest, text) else { return .absent }
-    return cursor.value(text)
+    if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) { paths.removeAll(where: \.isPlaceholder) }
   }
 }

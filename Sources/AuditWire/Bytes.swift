@@ -49,19 +49,26 @@ extension RawSpan {
 
   /// Whether both hold the same bytes, eight at a time.
   @inlinable package func equals(_ other: RawSpan) -> Bool {
-    guard byteCount == other.byteCount else { return false }
-    var at = 0
-    while at &+ 8 <= byteCount {
-      if unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self) != other.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self) {
-        return false
+    let count = byteCount
+    guard count == other.byteCount else { return false }
+    // every load below ends at `count`, which both have: the span's own check per load would cost as much as the loop
+    return withUnsafeBytes { mine in
+      other.withUnsafeBytes { theirs in
+        guard count > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return true }
+        if count < 8 {
+          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) {
+            return false
+          }
+          return true
+        }
+        var at = 0
+        while at < count &- 8 {
+          if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) { return false }
+          at &+= 8
+        }
+        return a.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self) == b.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
       }
-      at &+= 8
     }
-    while at < byteCount {
-      if byte(at) != other.byte(at) { return false }
-      at &+= 1
-    }
-    return true
   }
 
   /// Whether the bytes are those of `text`.
@@ -80,30 +87,39 @@ extension RawSpan {
 
   /// The index of the first `wanted` at or behind `from` and before `end`, or nil; eight bytes at a time.
   @inlinable package func firstIndex(of wanted: UInt8, from: Int, before end: Int) -> Int? {
+    precondition(from >= 0 && end <= byteCount)
     let pattern = Swar.spread(wanted)
-    var at = from
-    while at &+ 8 <= end {
-      let hits = Swar.zeroBytes(unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian ^ pattern)
-      if hits != 0 { return at &+ hits.trailingZeroBitCount / 8 }
-      at &+= 8
+    // every load below ends at or before `end`, which the line above has checked once
+    return withUnsafeBytes { bytes in
+      guard from < end, let base = bytes.baseAddress else { return nil }
+      var at = from
+      while at <= end &- 8 {
+        let hits = Swar.zeroBytes(base.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian ^ pattern)
+        if hits != 0 { return at &+ hits.trailingZeroBitCount / 8 }
+        at &+= 8
+      }
+      while at < end {
+        if base.load(fromByteOffset: at, as: UInt8.self) == wanted { return at }
+        at &+= 1
+      }
+      return nil
     }
-    while at < end {
-      if byte(at) == wanted { return at }
-      at &+= 1
-    }
-    return nil
   }
 
-  /// A 64-bit hash of the bytes (multiply and fold, eight at a time): for caches whose hits are confirmed byte by byte,
-  /// so a collision that an attacker finds costs time and never correctness.
+  /// A hash of the length, the first 32 bytes, eight in the middle and the last 16: for caches whose hits are confirmed byte by byte, so that a
+  /// collision costs time and never correctness.
   @inlinable package func hash(seed: UInt64) -> UInt64 {
-    var state = seed ^ UInt64(truncatingIfNeeded: byteCount)
-    var at = 0
-    while at &+ 8 <= byteCount {
-      state = Swar.fold(state ^ unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
-      at &+= 8
+    let count = byteCount
+    var state = Swar.fold(seed ^ UInt64(truncatingIfNeeded: count) ^ word(0))
+    if count > 8 {
+      state = Swar.fold(state ^ word(8))
+      state = Swar.fold(state ^ word(16))
+      state = Swar.fold(state ^ word(24))
+      state = Swar.fold(state ^ word(count / 2))
+      state = Swar.fold(state ^ word(max(0, count &- 16)))
+      state = Swar.fold(state ^ word(max(0, count &- 8)))
     }
-    return at < byteCount ? Swar.fold(state ^ word(at)) : state
+    return state
   }
 
   /// A copy of the bytes; for rare paths and tests.
@@ -130,6 +146,29 @@ extension RawSpan {
     let carried = (((word & spread(0x7f)) &+ spread(6)) & spread(0xf0)) ^ spread(0x30)
     let wrong = high | carried
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
+  }
+
+  /// How many of the word's low bytes are lower-case hexadecimal digits, counted up to the first that is none; at most 8.
+  @inlinable @inline(__always)
+  package static func hexCount(_ word: UInt64) -> Int {
+    let low = word & spread(0x7f)
+    let top = spread(0x80)
+    // the high bit of a byte says: at least that value
+    let isDigit = (low &+ spread(0x80 - 0x30)) & ~(low &+ spread(0x80 - 0x3a))
+    let isLetter = (low &+ spread(0x80 - 0x61)) & ~(low &+ spread(0x80 - 0x67))
+    let wrong = (~(isDigit | isLetter) | word) & top
+    return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
+  }
+
+  /// The number that the word's first `count` (1…8) bytes, all lower-case hexadecimal digits, spell.
+  @inlinable @inline(__always)
+  package static func hexadecimal(_ word: UInt64, _ count: Int) -> UInt64 {
+    var value = (word & spread(0x0f)) &+ (word &>> 6 & spread(1)) &* 9
+    value = value &<< UInt64(64 &- count &* 8)
+    // join neighbours, the earlier one on top: pairs, fours, all
+    value = (value &<< 4 | value &>> 8) & 0x00ff_00ff_00ff_00ff
+    value = (value &<< 8 | value &>> 16) & 0x0000_ffff_0000_ffff
+    return (value &<< 16 | value &>> 32) & 0xffff_ffff
   }
 
   /// The number that the word's first `count` (1…8) bytes, all digits, spell.

@@ -24,7 +24,8 @@
     let word = bytes.word(at)
     let count = Swar.digitCount(word)
     // up to seven digits in one go: most ids and sizes
-    if count &- 1 < 7 {
+    // (unsigned, so that none at all is not among them)
+    if UInt(bitPattern: count &- 1) < 7 {
       at &+= count
       return Swar.decimal(word, count)
     }
@@ -59,25 +60,37 @@
     return negative ? -value : value
   }
 
-  /// A hexadecimal number of at most 16 digits, either case.
+  /// A hexadecimal number of at most 16 lower-case digits, as the kernel prints them.
   @inlinable @inline(__always)
-  package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? { digits(bytes, shift: 4, limit: 16) }
+  package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? {
+    let word = bytes.word(at)
+    let count = Swar.hexCount(word)
+    if count &- 1 < 7 {
+      at &+= count
+      return Swar.hexadecimal(word, count)
+    }
+    return count == 0 ? nil : longHexadecimal(bytes)
+  }
+
+  @usableFromInline
+  mutating func longHexadecimal(_ bytes: RawSpan) -> UInt64? {
+    let high = Swar.hexadecimal(bytes.word(at), 8)
+    let word = bytes.word(at &+ 8)
+    let count = Swar.hexCount(word)
+    if count == 8, hexDigit(bytes.peek(at &+ 16)) <= 15 { return nil }
+    at &+= 8 &+ count
+    return count == 0 ? high : high &<< UInt64(count &* 4) | Swar.hexadecimal(word, count)
+  }
 
   /// An octal number of at most 21 digits.
-  @inlinable @inline(__always)
-  package mutating func octal(_ bytes: RawSpan) -> UInt64? { digits(bytes, shift: 3, limit: 21) }
-
-  @inlinable @inline(__always)
-  mutating func digits(_ bytes: RawSpan, shift: UInt64, limit: Int) -> UInt64? {
+  @inlinable package mutating func octal(_ bytes: RawSpan) -> UInt64? {
     var value: UInt64 = 0
     var here = at
-    while true {
-      let digit = hexDigit(bytes.peek(here))
-      if UInt64(digit) >> shift != 0 { break }
-      value = value &<< shift | UInt64(digit)
+    while case let digit = bytes.peek(here) &- 0x30, digit <= 7 {
+      value = value &<< 3 | UInt64(digit)
       here &+= 1
     }
-    guard here > at, here &- at <= limit else { return nil }
+    guard here > at, here &- at <= 21 else { return nil }
     at = here
     return value
   }
@@ -94,6 +107,15 @@
       }
     }
     return bareValue(bytes)
+  }
+
+  /// Everything up to the record's end, or auditd's enrichment: for a field that is always the last. A word without quotes is
+  /// taken for hexadecimal unseen; whoever decodes it looks.
+  package mutating func lastValue(_ bytes: RawSpan) -> Value {
+    if bytes.peek(at) == 0x22 || bytes.peek(at) == 0x28 { return value(bytes) }
+    let end = bytes.firstIndex(of: enrichmentSeparator, from: min(at, bytes.byteCount), before: bytes.byteCount) ?? bytes.byteCount
+    defer { at = end }
+    return Value(start: at, count: end &- at, encoding: .hex)
   }
 
   @usableFromInline

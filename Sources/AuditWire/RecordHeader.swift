@@ -18,29 +18,24 @@ package struct RecordHeader: Equatable, Sendable {
 /// cost four word comparisons instead of a parse.
 package struct HeaderReader: Sendable {
   private var last = RecordHeader(time: 0, serial: 0, bodyStart: 0)
-  /// The last header's text up to its `)`, eight bytes a word, the rest 0.
-  private var words: InlineArray<5, UInt64> = .init(repeating: 0)
+  /// The last header's text up to its `)`: `audit(1795228434.415:4)` is 23 to 32 bytes. 0 bytes: none to compare with.
+  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  private var lastMask: UInt64 = 0
   private var length = 0
 
   package init() {}
 
   /// The header at `start`, or nil where none stands. `bodyStart` of the result counts from the span's beginning.
-  package mutating func read(_ bytes: RawSpan, at start: Int) -> RecordHeader? {
-    // `audit(1795228434.415:4)` is 23 to 34 bytes: five words at most, the last one masked
-    if length > 0, bytes.byteCount &- start >= 40 {
-      let full = length / 8
-      let mask: UInt64 = (1 &<< UInt64(length % 8 &* 8)) &- 1
-      var same = (bytes.word(start &+ full &* 8) ^ words[full]) & mask == 0
-      var index = 0
-      while same, index < full {
-        same = bytes.word(start &+ index &* 8) == words[index]
-        index &+= 1
-      }
-      if same {
-        last.bodyStart = bodyStart(bytes, start &+ length)
-        return last
-      }
+  /// - Parameter isSame: whether it is the previous one again.
+  package mutating func read(_ bytes: RawSpan, at start: Int, isSame: inout Bool) -> RecordHeader? {
+    if length > 0, bytes.byteCount &- start >= 32, bytes.word(start) == words.0, bytes.word(start &+ 8) == words.1,
+      bytes.word(start &+ 16) == words.2, (bytes.word(start &+ 24) ^ words.3) & lastMask == 0
+    {
+      last.bodyStart = bodyStart(bytes, start &+ length)
+      isSame = true
+      return last
     }
+    isSame = false
     return parse(bytes, at: start)
   }
 
@@ -54,9 +49,11 @@ package struct HeaderReader: Sendable {
     last = RecordHeader(
       time: Int64(seconds) * 1000 + Int64(milliseconds), serial: serial, bodyStart: bodyStart(bytes, cursor.at))
     length = 0
-    if count < 40 {
-      for index in 0..<5 { words[index] = index &* 8 < count ? bytes.word(start &+ index &* 8) : 0 }
+    // shorter ones (serials below 10) are too rare to compare
+    if count >= 24, count <= 32 {
+      words = (bytes.word(start), bytes.word(start &+ 8), bytes.word(start &+ 16), bytes.word(start &+ 24))
       length = count
+      lastMask = count == 32 ? .max : (1 &<< UInt64((count &- 24) &* 8)) &- 1
     }
     return last
   }
@@ -78,6 +75,12 @@ package struct LinePrefix: Equatable, Sendable {
   /// Where `audit(` starts.
   package var headerStart: Int
 
+  private init(_ type: RecordType, _ node: Slice, _ headerStart: Int) {
+    self.type = type
+    self.node = node
+    self.headerStart = headerStart
+  }
+
   /// Nil where the line is none of auditd's.
   package init?(_ bytes: RawSpan) {
     var cursor = Cursor()
@@ -87,20 +90,26 @@ package struct LinePrefix: Equatable, Sendable {
       node = Slice(start: cursor.at, count: blank - cursor.at)
       cursor.at = blank + 1
     }
-    guard cursor.skip("type=", bytes) else { return nil }
-    // the records of file events, of which logs consist
-    if cursor.skip("PATH msg", bytes) {
-      type = .path
-    } else if cursor.skip("SYSCALL ", bytes), cursor.skip("msg", bytes) {
-      type = .syscall
-    } else if cursor.skip("CWD msg", bytes) {
-      type = .cwd
-    } else if cursor.skip("PROCTITL", bytes), cursor.skip("E msg", bytes) {
-      type = .proctitle
-    } else {
-      guard let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
-      self.type = type
+    // the records of file events, of which logs consist, by two words
+    let second = bytes.word(cursor.at &+ 8)
+    switch bytes.word(cursor.at) {
+    case Swar.literal("type=PAT") where second & 0xffff_ffff_ffff == Swar.literal("H msg="):
+      self = LinePrefix(.path, node, cursor.at &+ 14)
+      return
+    case Swar.literal("type=SYS") where second == Swar.literal("CALL msg") && bytes.peek(cursor.at &+ 16) == UInt8(ascii: "="):
+      self = LinePrefix(.syscall, node, cursor.at &+ 17)
+      return
+    case Swar.literal("type=CWD") where second & 0xff_ffff_ffff == Swar.literal(" msg="):
+      self = LinePrefix(.cwd, node, cursor.at &+ 13)
+      return
+    case Swar.literal("type=PRO")
+    where second == Swar.literal("CTITLE m") && bytes.word(cursor.at &+ 16) & 0xff_ffff == Swar.literal("sg="):
+      self = LinePrefix(.proctitle, node, cursor.at &+ 19)
+      return
+    default: break
     }
+    guard cursor.skip("type=", bytes), let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
+    self.type = type
     guard cursor.skip("=", bytes) else { return nil }
     headerStart = cursor.at
   }

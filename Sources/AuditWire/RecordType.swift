@@ -5,21 +5,25 @@ package struct RecordType: RawRepresentable, Equatable, Sendable {
   @inline(__always)
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  package static let user = RecordType(rawValue: 1005)
-  package static let login = RecordType(rawValue: 1006)
-  package static let syscall = RecordType(rawValue: 1300)
-  package static let path = RecordType(rawValue: 1302)
-  package static let configChange = RecordType(rawValue: 1305)
-  package static let socketAddress = RecordType(rawValue: 1306)
-  package static let cwd = RecordType(rawValue: 1307)
-  package static let execve = RecordType(rawValue: 1309)
-  package static let fdPair = RecordType(rawValue: 1317)
-  package static let mmap = RecordType(rawValue: 1323)
-  package static let endOfEvent = RecordType(rawValue: 1320)
-  package static let proctitle = RecordType(rawValue: 1327)
-  package static let replace = RecordType(rawValue: 1329)
-  package static let uringOperation = RecordType(rawValue: 1336)
-  package static let openat2 = RecordType(rawValue: 1337)
+  /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
+  @inline(__always)
+  package static func == (left: RecordType, right: RecordType) -> Bool { left.rawValue == right.rawValue }
+
+  package static var user: RecordType { RecordType(rawValue: 1005) }
+  package static var login: RecordType { RecordType(rawValue: 1006) }
+  package static var syscall: RecordType { RecordType(rawValue: 1300) }
+  package static var path: RecordType { RecordType(rawValue: 1302) }
+  package static var configChange: RecordType { RecordType(rawValue: 1305) }
+  package static var socketAddress: RecordType { RecordType(rawValue: 1306) }
+  package static var cwd: RecordType { RecordType(rawValue: 1307) }
+  package static var execve: RecordType { RecordType(rawValue: 1309) }
+  package static var fdPair: RecordType { RecordType(rawValue: 1317) }
+  package static var mmap: RecordType { RecordType(rawValue: 1323) }
+  package static var endOfEvent: RecordType { RecordType(rawValue: 1320) }
+  package static var proctitle: RecordType { RecordType(rawValue: 1327) }
+  package static var replace: RecordType { RecordType(rawValue: 1329) }
+  package static var uringOperation: RecordType { RecordType(rawValue: 1336) }
+  package static var openat2: RecordType { RecordType(rawValue: 1337) }
 
   /// Whether records of this type come alone, never as part of a larger event: messages from user space (below 1300, from
   /// 2100) and the kernel's own notices. audit-userspace draws the line in the same places (auparse's "is this the last

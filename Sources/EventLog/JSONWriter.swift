@@ -37,11 +37,13 @@ package struct JSONWriter: ~Copyable, Sendable {
   package mutating func raw(byte: UInt8) { buffer.append(byte) }
 
   /// Literal JSON: keys, punctuation, constants.
+  @inline(__always)
   package mutating func raw(_ text: StaticString) {
     buffer.append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Bytes that are JSON already.
+  @inline(__always)
   package mutating func raw(bytes span: RawSpan) {
     buffer.append(span)
   }
@@ -112,6 +114,7 @@ package struct JSONWriter: ~Copyable, Sendable {
 
   /// A decimal number.
   package mutating func integer(_ value: UInt64) {
+    if value < 10 { return raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
     var digits = InlineArray<20, UInt8>(repeating: 0)
     var start = 20
     var rest = value

@@ -109,7 +109,8 @@ package struct PathResolver: Sendable {
     _ record: PathRecord, base: Base, descriptor: Int32?, cwd: Value, process: Process, bytes: RawSpan, map: DirectoryMap
   ) -> Found {
     let node = record.identity.isUnknown ? nil : map.find(record.identity)
-    guard record.name.isPresent else {
+    // no name: fchmod(fd) logs (null), AT_EMPTY_PATH and open_by_handle_at log ""
+    guard record.name.isPresent, !record.name.slice.isEmpty else {
       if let node {
         // of several names, the one that the process opened, while it can be asked
         if map.hasLinks(node) {

@@ -1,12 +1,11 @@
 import System
-internal import TOMLKit
 
 /// One row per setting: its place in the file, and how its value gets into ``Settings``.
 struct Setting {
   let section: String
   let key: String
   /// Puts a value of the file into the settings; throws ``Problem`` where it cannot.
-  let assign: (_ value: any TOMLValueConvertible, _ settings: inout Settings) throws -> Void
+  let assign: (_ value: TOMLValue, _ settings: inout Settings) throws -> Void
 
   private init<Value>(
     _ section: String, _ key: String, _ property: WritableKeyPath<Settings, Value>, _ kind: Kind<Value>
@@ -57,14 +56,13 @@ struct Problem: Error {
   let right: String
 
   /// - Parameter right: what the setting takes; follows "give".
-  init(_ value: any TOMLValueConvertible, _ right: String) {
-    let written: String
-    switch value.type {
-    case .string: written = "\"\(value.string ?? "")\""
-    case .int: written = "\(value.int ?? 0)"
-    case .bool: written = "\(value.bool ?? false)"
-    default: written = "of type \(value.type)"
-    }
+  init(_ value: TOMLValue, _ right: String) {
+    let written =
+      switch value {
+      case .string(let text): "\"\(text)\""
+      case .number(let number): "\(number)"
+      case .flag(let flag): "\(flag)"
+      }
     self.wrong = "cannot be \(written)"
     self.right = "give \(right)"
   }
@@ -80,7 +78,7 @@ struct Problem: Error {
 
 /// A kind of value: how it is read, within which bounds.
 private struct Kind<Value> {
-  let read: (any TOMLValueConvertible) throws -> Value
+  let read: (TOMLValue) throws -> Value
 
   /// `kind`, or nil for the word `none`.
   static func limit<Bounded>(_ none: String, _ kind: Kind<Bounded>) -> Kind where Value == Bounded? {
@@ -94,7 +92,7 @@ private struct Kind<Value> {
 extension Kind where Value: FixedWidthInteger {
   static func number(_ range: ClosedRange<Value>, _ unit: String) -> Kind {
     Kind { value in
-      guard let number = value.int.flatMap(Value.init(exactly:)), range.contains(number) else {
+      guard let number = value.number.flatMap(Value.init(exactly:)), range.contains(number) else {
         throw Problem(value, "a number from \(range.lowerBound) to \(range.upperBound) \(unit)")
       }
       return number
@@ -128,7 +126,7 @@ extension Kind<Int> {
 extension Kind<UInt32> {
   static func group() -> Kind {
     Kind { value in
-      if let number = value.int, let id = UInt32(exactly: number) { return id }
+      if let number = value.number, let id = UInt32(exactly: number) { return id }
       guard let name = value.string, let id = try groupID(named: name) else {
         throw Problem(value, "the name or number of a group that this host has (see getent group)")
       }
@@ -140,7 +138,7 @@ extension Kind<UInt32> {
 extension Kind<Bool> {
   static func flag() -> Kind {
     Kind { value in
-      guard let flag = value.bool else { throw Problem(value, "true or false, without quotes") }
+      guard let flag = value.flag else { throw Problem(value, "true or false, without quotes") }
       return flag
     }
   }

@@ -1,6 +1,5 @@
 import System
 import SystemPackage
-internal import TOMLKit
 
 extension Settings {
   /// Where the settings are when nobody says otherwise.
@@ -27,47 +26,45 @@ extension Settings {
     func fault(_ line: Int, _ wrong: String, _ right: String) -> Failure {
       Failure("\(printable(file)):\(line): \(printable(wrong))", advice: right, exit: .usage)
     }
-    // NUL would end the text early for toml++, which takes C strings; the same for its escape within a value.
-    guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+    if String(validating: bytes, as: UTF8.self) == nil {
       let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      let bad = lines.firstIndex { $0.contains(0) || String(validating: $0, as: UTF8.self) == nil } ?? 0
+      let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
       throw fault(bad + 1, "not text", "save the file as UTF-8")
-    }
-    let lines = KeyLines(text)
-    if let line = lines.lineOfNulEscape { throw fault(line, "\\u0000 in a value", "leave it out") }
-    let root: TOMLTable
-    do { root = try TOMLTable(string: text) } catch let error as TOMLParseError {
-      throw fault(error.source.begin.line, "not TOML: \(error.description)", "see https://toml.io")
     }
 
     var settings = Settings()
     let known = Dictionary(grouping: Setting.all, by: \.section)
-    // In the order of the file, so that the first fault is reported first.
-    for section in root.keys.sorted(by: { lines[$0] < lines[$1] }) {
-      guard let rows = known[section] else {
-        let home = Setting.all.first { $0.key == section }.map { "it belongs in [\($0.section)]" }
-        throw fault(
-          lines[section], home == nil ? "unknown section [\(section)]" : "unknown setting \(section)",
-          home ?? suggestion(for: section, among: known.keys.map { $0 }, "the sections are"))
-      }
-      guard let table = root[section]?.table else { throw fault(lines[section], "\(section) is a section", "write [\(section)]") }
-      for key in table.keys.sorted(by: { lines[section, $0] < lines[section, $1] }) {
-        let line = lines[section, key]
-        guard let row = rows.first(where: { $0.key == key }), let value = table[key] else {
-          let home = Setting.all.first { $0.key == key }.map { "it belongs in [\($0.section)]" }
-          throw fault(
-            line, "unknown setting \(key) in [\(section)]",
-            home ?? suggestion(for: key, among: rows.map(\.key), "[\(section)] has"))
+    func unknownSection(_ name: String, _ line: Int) -> Failure {
+      fault(line, "unknown section [\(name)]", suggestion(for: name, among: known.keys.map { $0 }, "the sections are"))
+    }
+    var keepSizeLine = 1
+    var reader = TOMLReader(bytes)
+    do {
+      while let item = try reader.next() {
+        switch item {
+        case .table(let name, let line):
+          if known[name] == nil { throw unknownSection(name, line) }
+        case .entry(let section, let key, let value, let line):
+          if section.isEmpty, known[key] != nil { throw fault(line, "\(key) is a section", "write [\(key)]") }
+          if !section.isEmpty, known[section] == nil { throw unknownSection(section, line) }
+          guard let row = known[section]?.first(where: { $0.key == key }) else {
+            let home = Setting.all.first { $0.key == key }.map { "it belongs in [\($0.section)]" }
+            throw fault(
+              line, section.isEmpty ? "unknown setting \(key)" : "unknown setting \(key) in [\(section)]",
+              home ?? suggestion(for: key, among: (known[section] ?? Setting.all).map(\.key), "the settings are"))
+          }
+          if section == "log", key == "keep_size" || key == "rotate_size" { keepSizeLine = line }
+          do { try row.assign(value, &settings) } catch let problem as Problem {
+            throw fault(line, "\(key) \(problem.wrong)", problem.right)
+          }
         }
-        do { try row.assign(value, &settings) } catch let problem as Problem {
-          throw fault(line, "\(key) \(problem.wrong)", problem.right)
-        }
       }
+    } catch let error as TOMLError {
+      throw fault(error.line, error.wrong, error.right)
     }
     if let keep = settings.log.keepSizeBytes, keep < settings.log.rotateSizeBytes {
       throw fault(
-        max(lines["log", "keep_size"], lines["log", "rotate_size"]),
-        "keep_size \(format(bytes: keep)) is less than rotate_size \(format(bytes: settings.log.rotateSizeBytes))",
+        keepSizeLine, "keep_size \(format(bytes: keep)) is less than rotate_size \(format(bytes: settings.log.rotateSizeBytes))",
         "every rotated segment would be deleted at once; give keep_size at least rotate_size")
     }
     return settings
@@ -94,42 +91,4 @@ private func editDistance(_ a: String, _ b: String) -> Int {
     }
   }
   return row[b.count]
-}
-
-/// On which line each key stands: toml++ knows, but TOMLKit does not say, except for syntax errors.
-///
-/// Reads the text line by line: a header names the section, `key =` or `section.key =` a setting. What is written in a form
-/// beyond that (an inline table, say) is found at its outermost key, which is near enough for a message.
-private struct KeyLines {
-  private var lines: [String: Int] = [:]
-  /// The line that has a NUL escape outside a comment, if any.
-  private(set) var lineOfNulEscape: Int?
-
-  init(_ text: String) {
-    var section = ""
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }).enumerated() {
-      let bare = line.filter { $0 != " " && $0 != "\t" && $0 != "\"" && $0 != "'" }
-      if bare.hasPrefix("#") { continue }
-      if bare.contains("\\u0000") || bare.contains("\\U00000000") { lineOfNulEscape = lineOfNulEscape ?? index + 1 }
-      if bare.hasPrefix("[") {
-        section = String(bare.drop { $0 == "[" }.prefix { $0 != "]" })
-        note(section, index + 1)
-      } else if let equals = bare.firstIndex(of: "=") {
-        let key = String(bare[..<equals])
-        note(section.isEmpty ? key : "\(section).\(key)", index + 1)
-      }
-    }
-  }
-
-  /// Notes `a.b` and, unless it was seen earlier, `a`.
-  private mutating func note(_ path: String, _ line: Int) {
-    var prefix = ""
-    for part in path.split(separator: ".") {
-      prefix += prefix.isEmpty ? String(part) : ".\(part)"
-      if lines[prefix] == nil { lines[prefix] = line }
-    }
-  }
-
-  subscript(section: String) -> Int { lines[section] ?? 0 }
-  subscript(section: String, key: String) -> Int { lines["\(section).\(key)"] ?? self[section] }
 }

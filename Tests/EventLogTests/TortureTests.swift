@@ -98,7 +98,7 @@ import Testing
   @Test(.enabled(if: canMount, "mount(2) is not permitted"))
   func aDiskThatStaysFullDoesNotHoldUpTheEnd() throws {
     let disk = try MountedDisk(bytes: 1 << 20)
-    let child = try Child("log-torture", [disk.path + "/log", "1", "20000", "4000000", "0"])
+    let child = try Child("log-torture", [disk.path + "/log", "1", "20000", "4000000", "300"])
     #expect(child.wait() == 0)
     let counts = child.text().split { $0 == " " || $0 == "\n" }.compactMap { Int($0) }
     let account = try Account(disk.path + "/log")

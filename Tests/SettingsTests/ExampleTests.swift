@@ -1,6 +1,5 @@
 import System
 import Testing
-import TOMLKit
 
 @testable import Settings
 
@@ -23,8 +22,11 @@ import TOMLKit
   }
 
   @Test func namesEverySettingOnce() throws {
-    let root = try TOMLTable(string: uncommented)
-    let written = root.keys.flatMap { section in (root[section]?.table?.keys ?? []).map { "\(section).\($0)" } }
+    var reader = TOMLReader(Array(uncommented.utf8))
+    var written: [String] = []
+    while let item = try reader.next() {
+      if case .entry(let section, let key, _, _) = item { written.append("\(section).\(key)") }
+    }
     #expect(written.sorted() == Setting.all.map { "\($0.section).\($0.key)" }.sorted())
   }
 }
