@@ -12,7 +12,7 @@ extension KernelTests {
       let files = try daemon.segments()
       #expect(files.count > 2, "no rotation")
       let bytes = try daemon.logBytes()
-      #expect(try checkJSON(files) == bytes.count(of: "\n"))
+      #expect(try checkJSON(files) == bytes.lineCount())
       for (round, end) in ends.enumerated() {
         // what the run before left, up to its last whole line, is as it was; behind it comes what may be missing
         let lines = try parse(bytes.lines(3, from: end))

@@ -77,6 +77,20 @@ extension [UInt8] {
     return Array(self[start..<end])
   }
 
+  /// How many lines there are.
+  func lineCount() -> Int {
+    withUnsafeBytes { bytes in
+      guard var next = bytes.baseAddress else { return 0 }
+      let end = next + bytes.count
+      var found = 0
+      while next < end, let at = memchr(next, 10, end - next) {
+        found += 1
+        next = UnsafeRawPointer(at) + 1
+      }
+      return found
+    }
+  }
+
   /// In how many lines `text` occurs, together with `other`. Fast also for a log that is too long to be parsed; it holds no NUL.
   func count(of text: String, and other: String? = nil, limit: Int = .max) -> Int {
     (self + [10, 0]).withUnsafeBufferPointer { buffer in
