@@ -22,6 +22,12 @@ package struct TypedEvent: Sendable {
 
   private var tails = PathTails()
 
+  /// Whether records of `event`, which this was read from, are known to be missing. What the kernel says outside of a system call (CONFIG_CHANGE when a
+  /// rule is added) has no end record: it is whole, though it waits until its time or its place runs out.
+  package func isIncomplete(_ event: borrowing Event) -> Bool {
+    isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
+  }
+
   package init() {
     paths.reserveCapacity(16)
     otherRecords.reserveCapacity(16)

@@ -242,9 +242,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
 
   /// What is known to be missing from the event.
   mutating func completeness(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    if event.completion == .evicted || event.completion == .timeout && typed.hasSyscall || typed.isMissingPaths || event.isLate
-      || event.droppedRecords > 0
-    {
+    if typed.isIncomplete(event) || event.isLate || event.droppedRecords > 0 {
       lines.raw(",\"incomplete\":true")
     }
   }

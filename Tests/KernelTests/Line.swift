@@ -70,6 +70,27 @@ extension [UInt8] {
   /// Whether the bytes occur. Neither may hold a NUL.
   func contains(_ other: [UInt8]) -> Bool { count(of: String(decoding: other, as: UTF8.self), limit: 1) > 0 }
 
+  /// The first `count` lines from an offset on.
+  func lines(_ count: Int, from start: Int) -> [UInt8] {
+    var end = start
+    for _ in 0..<count { end = (self[end...].firstIndex(of: 10) ?? self.count - 1) + 1 }
+    return Array(self[start..<end])
+  }
+
+  /// How many lines there are.
+  func lineCount() -> Int {
+    withUnsafeBytes { bytes in
+      guard var next = bytes.baseAddress else { return 0 }
+      let end = next + bytes.count
+      var found = 0
+      while next < end, let at = memchr(next, 10, end - next) {
+        found += 1
+        next = UnsafeRawPointer(at) + 1
+      }
+      return found
+    }
+  }
+
   /// In how many lines `text` occurs, together with `other`. Fast also for a log that is too long to be parsed; it holds no NUL.
   func count(of text: String, and other: String? = nil, limit: Int = .max) -> Int {
     (self + [10, 0]).withUnsafeBufferPointer { buffer in
@@ -79,12 +100,12 @@ extension [UInt8] {
         while found < limit, let at = strstr(next, text), let end = strchr(at, 10) {
           var isWanted = true
           if let other {
-            var start = UnsafePointer(at)
+            var start = UnsafePointer<CChar>(at)
             while start > next, start[-1] != 10 { start -= 1 }
             isWanted = strstr(start, other).map { $0 < end } ?? false
           }
           found += isWanted ? 1 : 0
-          next = UnsafePointer(end)
+          next = UnsafePointer(end + 1)
         }
         return found
       }

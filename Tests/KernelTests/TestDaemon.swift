@@ -139,7 +139,26 @@ final class TestDaemon {
     }
   }
 
-  /// The whole log, parsed.
+  /// How long the log is, all segments together.
+  func logSize() throws -> Int {
+    var sum = 0
+    for path in try segments() { sum += (try? Int(System.status(of: path).st_size)) ?? 0 }
+    return sum
+  }
+
+  /// The same without what the last segment has behind its last whole line.
+  func wholeLinesSize() throws -> Int {
+    let end = try logEnd()
+    return try logSize() - end.count + (end.lastIndex(of: 10) ?? -1) + 1
+  }
+
+  /// The last line, parsed.
+  func lastLine() throws -> Line {
+    let end = try logEnd().dropLast()
+    return try #require(try parse(Array(end[((end.lastIndex(of: 10) ?? -1) + 1)...]) + [10]).first)
+  }
+
+  /// The whole log, parsed. For logs of some thousand lines.
   func lines() throws -> [Line] { try parse(try logBytes()) }
 
   /// The changes that the log tells, without those of ``settle(seconds:)``.
