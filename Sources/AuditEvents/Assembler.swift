@@ -58,9 +58,9 @@ package struct Assembler: Sendable {
   private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
-  /// Complete events that the caller has not taken yet.
-  private var ready: [Int32] = []
-  private var readyHead = 0
+  /// Complete events that the caller has not taken yet, as a list through ``links``.
+  private var firstReady: Int32 = -1
+  private var lastReady: Int32 = -1
   /// The last events that were closed, by the low bits of their serial: what comes later is late.
   private var closed: [UInt64]
 
@@ -77,7 +77,6 @@ package struct Assembler: Sendable {
     self.endsAtProctitle = endsAtProctitle
     slotOfSerial = Array(repeating: -1, count: 4096)
     closed = Array(repeating: .max, count: 256)
-    ready.reserveCapacity(64)
   }
 
   /// Takes one record: its type, and its text from `audit(` on. `node` is the host of a log line, or empty.
@@ -142,15 +141,9 @@ package struct Assembler: Sendable {
   /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
   /// complete.
   package mutating func next(_ event: inout Event) -> Bool {
-    guard readyHead < ready.count else {
-      if readyHead > 0 {
-        ready.removeAll(keepingCapacity: true)
-        readyHead = 0
-      }
-      return false
-    }
-    let slot = ready[readyHead]
-    readyHead &+= 1
+    let slot = firstReady
+    guard slot >= 0 else { return false }
+    firstReady = links[Int(slot)].after
     swap(&slots[Int(slot)], &event)
     freeSlots.append(slot)
     return true
@@ -229,7 +222,9 @@ package struct Assembler: Sendable {
     openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
     unlink(slot)
     counters.events &+= 1
-    ready.append(Int32(slot))
+    links[slot].after = -1
+    if firstReady >= 0 { links[Int(lastReady)].after = Int32(slot) } else { firstReady = Int32(slot) }
+    lastReady = Int32(slot)
   }
 
   private mutating func link(_ slot: Int) {

@@ -51,7 +51,7 @@ package struct Event: Sendable {
     self.time = time
     if bytes.count > 65536 { bytes = [] }
     byteCount = 0
-    if records.capacity > 512 { records = [] } else { records.removeAll(keepingCapacity: true) }
+    if records.capacity > 512 { records = [] } else { records.clear() }
     node = .none
     completion = .endOfEvent
     droppedRecords = 0

@@ -55,6 +55,13 @@ package struct PathRecord: Sendable {
   var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
 
   mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
+    // events that follow each other in one directory share their first record, the parent's
+    let whole = bytes.extracting(body.range)
+    if let known = tails.first(whole) {
+      self = known
+      name.slice.start &+= body.start
+      return true
+    }
     let text = bytes.extracting(0..<body.end)
     var cursor = Cursor(at: Int(body.start))
     guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
@@ -73,6 +80,7 @@ package struct PathRecord: Sendable {
     self.name = name
     item = Int32(truncatingIfNeeded: number)
     identity.inode = inode
+    if item == 0 { tails.rememberFirst(whole, self, at: body.start) }
     return true
   }
 
@@ -145,6 +153,20 @@ struct PathTails: Sendable {
     entries[place].text.removeAll(keepingCapacity: true)
     entries[place].text.append(tail)
     entries[place].record = record
+  }
+
+  private var firstText: [UInt8] = []
+  private var firstRecord = PathRecord()
+
+  /// The record that consists of these bytes, if it was the last first one of its event; its name counts from the body's start.
+  func first(_ body: RawSpan) -> PathRecord? { PathTails.same(body, firstText) ? firstRecord : nil }
+
+  mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
+    guard body.byteCount <= 1024 else { return }
+    firstText.removeAll(keepingCapacity: true)
+    firstText.append(body)
+    firstRecord = record
+    firstRecord.name.slice.start &-= start
   }
 
   private static func same(_ bytes: RawSpan, _ array: [UInt8]) -> Bool { !array.isEmpty && bytes.equals(array.span.bytes) }

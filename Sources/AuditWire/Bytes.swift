@@ -27,12 +27,17 @@ extension RawSpan {
 
   /// The byte at `index`, 0 at and behind the end: for look-ahead on hostile input.
   @inlinable @inline(__always)
-  package func peek(_ index: Int) -> UInt8 { index < byteCount ? byte(index) : 0 }
+  package func peek(_ index: Int) -> UInt8 {
+    UInt(bitPattern: index) < UInt(bitPattern: byteCount) ? unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self) : 0
+  }
 
   /// Eight bytes from `index`, the first one lowest; those behind the end read as 0.
   @inlinable @inline(__always)
   package func word(_ index: Int) -> UInt64 {
-    if index <= byteCount &- 8 { return UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) }
+    // one comparison instead of the span's two: this is the most frequent load of all
+    if index >= 0, index <= byteCount &- 8 {
+      return UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+    }
     return wordAtEnd(index)
   }
 
@@ -40,7 +45,7 @@ extension RawSpan {
   package func wordAtEnd(_ index: Int) -> UInt64 {
     var result: UInt64 = 0
     var at = byteCount
-    while at > index {
+    while at > max(0, index) {
       at &-= 1
       result = result &<< 8 | UInt64(byte(at))
     }
@@ -110,16 +115,16 @@ extension RawSpan {
   /// collision costs time and never correctness.
   @inlinable package func hash(seed: UInt64) -> UInt64 {
     let count = byteCount
-    var state = Swar.fold(seed ^ UInt64(truncatingIfNeeded: count) ^ word(0))
+    var state = seed ^ UInt64(truncatingIfNeeded: count) ^ word(0)
     if count > 8 {
-      state = Swar.fold(state ^ word(8))
-      state = Swar.fold(state ^ word(16))
-      state = Swar.fold(state ^ word(24))
-      state = Swar.fold(state ^ word(count / 2))
-      state = Swar.fold(state ^ word(max(0, count &- 16)))
-      state = Swar.fold(state ^ word(max(0, count &- 8)))
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(8)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(16)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(24)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(count / 2)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(max(0, count &- 16))
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(max(0, count &- 8))
     }
-    return state
+    return Swar.fold(state)
   }
 
   /// A copy of the bytes; for rare paths and tests.
@@ -200,6 +205,13 @@ extension RawSpan {
     }
     return result
   }
+}
+
+extension Array {
+  /// Empties an array of a few trivial elements and keeps its memory; `removeAll(keepingCapacity:)` goes through the generic
+  /// replacement of ranges, which costs more than that many elements do.
+  @inlinable @inline(__always)
+  package mutating func clear() { while popLast() != nil {} }
 }
 
 /// Lends an array's bytes.
