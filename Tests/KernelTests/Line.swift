@@ -77,6 +77,23 @@ extension [UInt8] {
     return Array(self[start..<end])
   }
 
+  /// The lines in which `text` occurs.
+  func lines(with text: String) -> [UInt8] {
+    var result: [UInt8] = []
+    var start = 0
+    while start < count {
+      let end = withUnsafeBytes { bytes -> Int in
+        guard let base = bytes.baseAddress, let at = memchr(base + start, 10, bytes.count - start) else { return bytes.count }
+        return UnsafeRawPointer(at) - base + 1
+      }
+      // datasets stand near a line's beginning: most lines need not be copied whole
+      let head = Array(self[start..<Swift.min(end, start + 400)])
+      if head.contains(Array(text.utf8)) { result += self[start..<end] }
+      start = end
+    }
+    return result
+  }
+
   /// How many lines there are.
   func lineCount() -> Int {
     withUnsafeBytes { bytes in
