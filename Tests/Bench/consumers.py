@@ -205,13 +205,12 @@ class Auditd(Consumer):
 
 
 class AuditdLaurel(Auditd):
-    """auditd that writes no log of its own, with laurel as its plugin."""
+    """The same with laurel as its plugin. auditd writes its log as well, as Debian has it; without it the two cost a quarter less."""
 
     name = "auditd+laurel"
 
     def __init__(self, directory, programs):
         super().__init__(directory, programs)
-        write(directory, "auditd.conf", AUDITD.replace("write_logs = yes", "write_logs = no"))
         write(directory, "plugins.d/laurel.conf", PLUGIN)
         write(directory, "laurel.toml", LAUREL)
 
