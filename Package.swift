@@ -61,25 +61,37 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    tests("EventLogTests", ["EventLog", "System", "CCompression", systemPackage, "log-torture"]),
     // Writes a log as the daemon does, so that a test can kill it.
     .executableTarget(name: "log-torture", dependencies: ["EventLog", "System"], path: "Tests/LogTorture", swiftSettings: strict),
     // tests
+    tests("AuditWireTests", ["AuditWire", "Replay"]),
+    tests("AuditEventsTests", ["AuditEvents", "AuditWire", "Replay"]),
+    tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "Replay"]),
+    tests(
+      "EventLogTests",
+      ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
+    /// The pure core over a whole log, for golden, differential and fuzz tests.
+    .target(
+      name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
+
+    .target(
+      name: "FuzzTargets", dependencies: ["AuditControl", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    // What only the built program can show: on the live kernel, and without it.
+    .testTarget(
+      name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
+      exclude: ["Programs"], swiftSettings: strict),
+    tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
   ]
 )
 
-if isFuzzing {
-  package.targets += [
-    .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+// libFuzzer brings its own main and wants everything instrumented, so its program is only there when Tests/Fuzz/run asks.
+if Context.environment["FSAUDIT_FUZZ"] != nil {
+  package.targets.append(
     .executableTarget(
-      name: "Fuzz",
-      dependencies: [
-        "CFuzzer", "AuditControl", "AuditEvents", "AuditWire", "Daemon", "EventLog", "FileChanges", "Settings", "System",
-      ],
-      path: "Tests/Fuzz/Fuzz", swiftSettings: strict),
-  ]
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Engine"))
 }

@@ -95,16 +95,27 @@ package struct Assembler: Sendable {
       finishAtEnd(found)
       return found
     }
+    let body = text.extracting(found.bodyStart..<text.byteCount)
+    var slot = lastSlot
     // nearly every record belongs to the event of the one before
-    let slot = isSame && lastSlot >= 0 && node.isEmpty ? lastSlot : openSlot(for: found, node: node)
-    lastSlot = node.isEmpty ? slot : -1
-    append(type, text.extracting(found.bodyStart..<text.byteCount), to: slot, now: now)
-    if type.standsAlone, slots[slot].records.count == 1 {
-      close(slot, .alone)
-    } else if endsAtProctitle, type == .proctitle {
-      close(slot, .proctitle)
+    let isNext = isSame && slot >= 0 && node.isEmpty
+    if !isNext {
+      slot = openSlot(for: found, node: node)
+      lastSlot = node.isEmpty ? slot : -1
+      touch(slot, now)
     }
-    if openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
+      slots[slot].droppedRecords &+= 1
+      counters.oversized &+= 1
+    } else {
+      slots[slot].append(type, body)
+      openBytes &+= body.byteCount
+    }
+    if endsAtProctitle, type == .proctitle {
+      close(slot, .proctitle)
+    } else if type.standsAlone, slots[slot].records.count == 1 {
+      close(slot, .alone)
+    } else if !isNext, openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
       counters.evicted &+= 1
       close(Int(oldest), .evicted)
     }
@@ -187,7 +198,6 @@ package struct Assembler: Sendable {
     slots[slot].reset(serial: header.serial, time: header.time)
     if !node.isEmpty {
       slots[slot].setNode(node)
-      openBytes &+= node.byteCount
     }
     if closed[Int(header.serial & 255)] == key(header) {
       slots[slot].isLate = true
@@ -199,14 +209,8 @@ package struct Assembler: Sendable {
     return slot
   }
 
-  private mutating func append(_ type: RecordType, _ body: RawSpan, to slot: Int, now: Int64) {
-    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
-      slots[slot].droppedRecords &+= 1
-      counters.oversized &+= 1
-    } else {
-      slots[slot].append(type, body)
-      openBytes &+= body.byteCount
-    }
+  /// The event is the newest again.
+  private mutating func touch(_ slot: Int, _ now: Int64) {
     links[slot].lastRecordTime = now
     links[slot].lastRecordCount = counters.records
     if Int(newest) != slot {
@@ -222,7 +226,7 @@ package struct Assembler: Sendable {
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
-    openBytes &-= slots[slot].byteCount
+    openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
     unlink(slot)
     counters.events &+= 1
     ready.append(Int32(slot))

@@ -29,7 +29,13 @@ package struct FileIdentity: Hashable, Sendable {
 /// One PATH record: an object that the call looked up.
 package struct PathRecord: Sendable {
   /// What the object was to the call (kernel/auditsc.c audit_log_name).
-  package enum NameType: UInt8, Sendable { case unknown, normal, parent, delete, create }
+  package enum NameType: UInt8, Sendable {
+    case unknown, normal, parent, delete, create
+
+    /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
+    @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+  }
 
   /// The text that the process gave, or for a parent what the kernel made of it (wrong under dirfd: AUDIT-FACTS 4).
   package var name: Value = .absent
@@ -44,18 +50,36 @@ package struct PathRecord: Sendable {
 
   package init() {}
 
-  mutating func read(_ bytes: RawSpan, _ body: Slice) -> Bool {
+  /// A CREATE record without name and inode: io_uring's calls leave one for the entry that was looked up in vain, beside
+  /// the one for the object that was then made.
+  var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
+
+  mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
     let text = bytes.extracting(0..<body.end)
-    if readInOrder(text, body) { return true }
-    return readFields(text, body)
+    var cursor = Cursor(at: Int(body.start))
+    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
+      return readFields(text, body)
+    }
+    name = cursor.value(text)
+    guard cursor.skip(" inode=", text), let inode = cursor.decimal(text) else { return readFields(text, body) }
+    let name = name
+    let tail = text.extracting(cursor.at..<text.byteCount)
+    if let known = tails.find(tail) {
+      self = known
+    } else {
+      guard readTail(tail) else { return readFields(text, body) }
+      tails.remember(tail, self)
+    }
+    self.name = name
+    item = Int32(truncatingIfNeeded: number)
+    identity.inode = inode
+    return true
   }
 
-  @inline(__always)
-  private mutating func readInOrder(_ text: RawSpan, _ body: Slice) -> Bool {
-    var cursor = Cursor(at: Int(body.start))
-    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else { return false }
-    name = cursor.value(text)
-    guard cursor.skip(" inode=", text), let inode = cursor.decimal(text), cursor.skip(" dev=", text),
+  /// From ` dev=` on, in the kernel's order.
+  private mutating func readTail(_ text: RawSpan) -> Bool {
+    var cursor = Cursor()
+    guard cursor.skip(" dev=", text),
       let major = cursor.hexadecimal(text), cursor.skip(":", text), let minor = cursor.hexadecimal(text),
       cursor.skip(" mode=", text), let mode = cursor.octal(text), cursor.skip(" ouid=", text), let owner = cursor.decimal(text),
       cursor.skip(" ogid=", text), let group = cursor.decimal(text), cursor.skip(" rdev=", text),
@@ -63,8 +87,7 @@ package struct PathRecord: Sendable {
     else { return false }
     if cursor.skip(" obj=", text) { _ = cursor.value(text) }
     guard cursor.skip(" namety", text), cursor.skip("pe=", text) else { return false }
-    item = Int32(truncatingIfNeeded: number)
-    identity = FileIdentity(major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: inode)
+    identity = FileIdentity(major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: 0)
     self.mode = UInt32(truncatingIfNeeded: mode)
     self.owner = UInt32(truncatingIfNeeded: owner)
     self.group = UInt32(truncatingIfNeeded: group)
@@ -103,6 +126,28 @@ package struct PathRecord: Sendable {
     }
     return found
   }
+}
+
+/// What PATH records end with, from ` dev=` on, read once: device, mode, owner and type repeat from event to event.
+struct PathTails: Sendable {
+  private var entries = [(text: [UInt8], record: PathRecord)](repeating: ([], PathRecord()), count: 32)
+
+  /// The fields that these bytes spell, nil where they are new. Name, item and inode are not among them.
+  func find(_ tail: RawSpan) -> PathRecord? {
+    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
+    return PathTails.same(tail, entries[place].text) ? entries[place].record : nil
+  }
+
+  mutating func remember(_ tail: RawSpan, _ record: PathRecord) {
+    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
+    // a tail that SELinux or a file's capabilities make long is cheap enough to read again
+    guard tail.byteCount <= 256 else { return }
+    entries[place].text.removeAll(keepingCapacity: true)
+    entries[place].text.append(tail)
+    entries[place].record = record
+  }
+
+  private static func same(_ bytes: RawSpan, _ array: [UInt8]) -> Bool { !array.isEmpty && bytes.equals(array.span.bytes) }
 }
 
 extension PathRecord.NameType {

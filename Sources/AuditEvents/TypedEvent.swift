@@ -20,6 +20,8 @@ package struct TypedEvent: Sendable {
   /// PATH records are numbered without holes, so a hole is a lost record.
   package var isMissingPaths = false
 
+  private var tails = PathTails()
+
   package init() {
     paths.reserveCapacity(16)
     otherRecords.reserveCapacity(16)
@@ -40,13 +42,17 @@ package struct TypedEvent: Sendable {
     paths.removeAll(keepingCapacity: true)
     otherRecords.removeAll(keepingCapacity: true)
     let bytes = event.bytes.span.bytes
+    var recordCount = 0
+    var hasPlaceholder = false
     for index in event.records.indices {
       let record = event.records[index]
       switch record.type.rawValue {
       case RecordType.path.rawValue:
         var path = PathRecord()
-        if path.read(bytes, record.body) {
-          if Int(path.item) != paths.count { isMissingPaths = true }
+        if path.read(bytes, record.body, &tails) {
+          if Int(path.item) != recordCount { isMissingPaths = true }
+          recordCount &+= 1
+          if path.isPlaceholder { hasPlaceholder = true }
           paths.append(path)
         } else {
           otherRecords.append(Int32(index))
@@ -74,5 +80,6 @@ package struct TypedEvent: Sendable {
         otherRecords.append(Int32(index))
       }
     }
+    if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) { paths.removeAll(where: \.isPlaceholder) }
   }
 }

@@ -56,7 +56,9 @@ extension RawSpan {
       other.withUnsafeBytes { theirs in
         guard count > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return true }
         if count < 8 {
-          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) { return false }
+          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) {
+            return false
+          }
           return true
         }
         var at = 0
@@ -104,7 +106,7 @@ extension RawSpan {
     }
   }
 
-  /// A hash of the length, the first 32 and the last 16 bytes: for caches whose hits are confirmed byte by byte, so that a
+  /// A hash of the length, the first 32 bytes, eight in the middle and the last 16: for caches whose hits are confirmed byte by byte, so that a
   /// collision costs time and never correctness.
   @inlinable package func hash(seed: UInt64) -> UInt64 {
     let count = byteCount
@@ -113,6 +115,7 @@ extension RawSpan {
       state = Swar.fold(state ^ word(8))
       state = Swar.fold(state ^ word(16))
       state = Swar.fold(state ^ word(24))
+      state = Swar.fold(state ^ word(count / 2))
       state = Swar.fold(state ^ word(max(0, count &- 16)))
       state = Swar.fold(state ^ word(max(0, count &- 8)))
     }
@@ -145,19 +148,20 @@ extension RawSpan {
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// How many of the word's low bytes are lower-case hexadecimal digits, counted up to the first that is none; at most 8.
+  /// How many of the word's low bytes are hexadecimal digits of either case, counted up to the first that is none; at most 8.
   @inlinable @inline(__always)
   package static func hexCount(_ word: UInt64) -> Int {
     let low = word & spread(0x7f)
     let top = spread(0x80)
     // the high bit of a byte says: at least that value
     let isDigit = (low &+ spread(0x80 - 0x30)) & ~(low &+ spread(0x80 - 0x3a))
-    let isLetter = (low &+ spread(0x80 - 0x61)) & ~(low &+ spread(0x80 - 0x67))
+    let folded = low | spread(0x20)
+    let isLetter = (folded &+ spread(0x80 - 0x61)) & ~(folded &+ spread(0x80 - 0x67))
     let wrong = (~(isDigit | isLetter) | word) & top
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// The number that the word's first `count` (1…8) bytes, all lower-case hexadecimal digits, spell.
+  /// The number that the word's first `count` (1…8) bytes, all hexadecimal digits, spell.
   @inlinable @inline(__always)
   package static func hexadecimal(_ word: UInt64, _ count: Int) -> UInt64 {
     var value = (word & spread(0x0f)) &+ (word &>> 6 & spread(1)) &* 9

@@ -5,6 +5,10 @@ package struct RecordType: RawRepresentable, Equatable, Sendable {
   @inline(__always)
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
+  /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
+  @inline(__always)
+  package static func == (left: RecordType, right: RecordType) -> Bool { left.rawValue == right.rawValue }
+
   package static var user: RecordType { RecordType(rawValue: 1005) }
   package static var login: RecordType { RecordType(rawValue: 1006) }
   package static var syscall: RecordType { RecordType(rawValue: 1300) }

@@ -16,6 +16,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   let names: NameSources
   private var actors = ActorCache()
   private var commandLines = CommandLineCache()
+  private var context = Context()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch: [UInt8] = []
@@ -34,18 +35,60 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// Forgets cached account names: the account database changed.
-  package mutating func forgetNames() { actors.removeAll() }
+  package mutating func forgetNames() {
+    actors.removeAll()
+    context.isValid = false
+  }
+
+  /// The middle of the last line, from the process to the host: the same for most events of one process.
+  private struct Context: Sendable {
+    var isValid = false
+    var json: [UInt8] = []
+    private var actor = 0
+    private var commandLine = 0
+    private var keys: Coverage.KeySet = 0
+    private var directory: [UInt8] = []
+    private var encoding = Value.Encoding.absent
+
+    func matches(
+      _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
+    ) -> Bool {
+      guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
+        encoding.rawValue == typed.cwd.encoding.rawValue
+      else { return false }
+      let bytes = event.bytes.span.bytes
+      return bytes.extracting(typed.cwd.slice.range).equals(directory.span.bytes)
+    }
+
+    mutating func remember(
+      _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet,
+      _ lines: borrowing JSONWriter, from start: Int
+    ) {
+      isValid = event.node.isEmpty && typed.hasSyscall
+      guard isValid else { return }
+      (self.actor, self.commandLine, self.keys) = (actor, commandLine, keys)
+      directory.removeAll(keepingCapacity: true)
+      directory.append(event.bytes, typed.cwd.slice.range)
+      encoding = typed.cwd.encoding
+      json.removeAll(keepingCapacity: true)
+      lines.withBytes(from: start) { json.append($0) }
+    }
+  }
 
   /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
   @discardableResult
   package mutating func append(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter) -> Int {
     let bytes = event.bytes.span.bytes
+    let known = actors.generation
     let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
+    if actors.generation != known { context.isValid = false }
     if interpreter.changes.isEmpty {
       appendRecords(event, typed, interpreter, actor: actor)
       return 1
     }
+    let cut = commandLines.generation
     let commandLine = commandLines.find(bytes, typed.commandLine)
+    if commandLines.generation != cut { context.isValid = false }
     for index in interpreter.changes.indices {
       let start = lines.count
       change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
@@ -80,12 +123,13 @@ package struct NativeEncoder: ~Copyable, Sendable {
     }
     if !change.identity.isUnknown { identity(change.identity, afterPath: !change.path.isEmpty) }
     if change.mode != 0 {
+      if !change.path.isEmpty || !change.identity.isUnknown { lines.raw(",") }
       if let type = FileType.name(change.mode) {
-        lines.raw(",\"type\":\"")
+        lines.raw("\"type\":\"")
         lines.raw(type)
-        lines.raw("\"")
+        lines.raw("\",")
       }
-      lines.raw(",\"mode\":\"")
+      lines.raw("\"mode\":\"")
       mode(change.mode)
       lines.raw("\",\"uid\":\"")
       lines.integer(UInt64(change.owner))
@@ -94,11 +138,17 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw("\"")
     }
 
-    process(event, typed, actor, commandLine)
-    lines.raw("},")
-    lines.raw(actors.entries[actor].user)
-    tags(interpreter.coverage, change.keys, actor)
-    appendHost(event)
+    if context.matches(event, typed, actor, commandLine, change.keys) {
+      lines.raw(context.json)
+    } else {
+      let start = lines.count
+      process(event, typed, actor, commandLine)
+      lines.raw("},")
+      lines.raw(actors.entries[actor].user)
+      tags(interpreter.coverage, change.keys, actor)
+      appendHost(event)
+      context.remember(event, typed, actor, commandLine, change.keys, lines, from: start)
+    }
 
     lines.raw(",\"fsaudit\":{\"action\":\"")
     lines.raw(change.action.name)
@@ -109,10 +159,14 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw("\"")
     lines.raw(actors.entries[actor].session)
     let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
-    details(change, typed, interpreter.resolver.paths, textLimit)
-    if !isWhole || !isPreviousWhole {
+    let isTargetWhole = details(change, typed, interpreter.resolver.paths, textLimit)
+    if !isWhole || !isPreviousWhole || !isTargetWhole {
       lines.raw(",\"raw\":{\"path\":")
       lines.hexString(interpreter.resolver.paths, change.path)
+      if !isTargetWhole {
+        lines.raw(",\"target_path\":")
+        lines.hexString(interpreter.resolver.paths, change.target)
+      }
       if !change.previousPath.isEmpty {
         lines.raw(",\"previous_path\":")
         lines.hexString(interpreter.resolver.paths, change.previousPath)
@@ -289,10 +343,12 @@ package struct NativeEncoder: ~Copyable, Sendable {
     return isWhole
   }
 
-  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: [UInt8], _ limit: Int) {
+  /// What only some changes have; false where the target's readable form does not give every byte back.
+  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: [UInt8], _ limit: Int) -> Bool {
+    var isTargetWhole = true
     if !change.target.isEmpty {
       lines.raw(",\"target\":{\"path\":")
-      _ = text(paths, change.target, limit)
+      isTargetWhole = text(paths, change.target, limit)
       lines.raw("}")
     }
     if !change.replaced.isUnknown {
@@ -318,6 +374,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw(change.confidence.name)
       lines.raw("\"")
     }
+    return isTargetWhole
   }
 
   private mutating func octal(_ value: UInt64) {

@@ -65,6 +65,7 @@ package enum OpenFlags {
   package static let writeOnly: UInt64 = 0o1
   package static let accessMode: UInt64 = 0o3
   package static let create: UInt64 = 0o100
+  package static let exclusive: UInt64 = 0o200
   package static let truncate: UInt64 = 0o1000
   /// __O_TMPFILE: a file without a name; a later linkat gives it one.
   package static let temporary: UInt64 = 0o20000000

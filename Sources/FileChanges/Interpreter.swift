@@ -78,7 +78,8 @@ package struct Interpreter: Sendable {
         default: continue
         }
       }
-      if !found, operation.kind == .open || operation.kind == .openByHandle { opened(typed, bytes) }
+      let opens = operation.kind == .open || operation.kind == .creat || operation.kind == .openByHandle
+      if !found, opens { opened(typed, bytes) }
     }
   }
 
@@ -127,8 +128,9 @@ package struct Interpreter: Sendable {
   private mutating func opened(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
     guard let record = typed.paths.last(where: { $0.nameType == .normal }) else { return }
     let flags = openFlags(typed)
-    // O_TMPFILE makes a file that has no name; there is nothing to tell before linkat gives it one
-    if let flags, flags & OpenFlags.temporary == OpenFlags.temporary, FileType.isDirectory(record.mode) { return }
+    // O_TMPFILE makes a file that has no name; there is nothing to tell before linkat gives it one. The record has the
+    // directory's name, and the new file's inode (Linux 6.18) or the directory's.
+    if let flags, flags & OpenFlags.temporary == OpenFlags.temporary { return }
     let truncates = flags.map { $0 & OpenFlags.truncate != 0 } ?? false
     var change = FileChange(truncates ? .truncate : .open)
     change.openFlags = flags
@@ -344,7 +346,8 @@ package struct Interpreter: Sendable {
     case .none, .execve, .uringEnter: return
     case .open, .openByHandle:
       let value = flags ?? 0
-      let creates = value & OpenFlags.create != 0 && !typed.paths.contains { $0.nameType == .normal && !FileType.isDirectory($0.mode) }
+      let isThere = typed.paths.contains { $0.nameType == .normal && !FileType.isDirectory($0.mode) }
+      let creates = value & OpenFlags.create != 0 && (!isThere || value & OpenFlags.exclusive != 0)
       action = creates ? .create : value & OpenFlags.truncate != 0 ? .truncate : .open
     case .creat: action = .create
     case .mkdir: action = .mkdir
@@ -423,8 +426,9 @@ package struct Interpreter: Sendable {
 
   private mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
     let descriptor = argument(typed, operation.descriptor).map { Int32(truncatingIfNeeded: $0) }
-    // utimensat(fd, NULL) and the like: the directory descriptor is the object
-    let itself = record.name.isPresent ? nil : argument(typed, operation.directory).map { Int32(truncatingIfNeeded: $0) }
+    // utimensat(fd, NULL) and fchownat(fd, "", AT_EMPTY_PATH): the directory descriptor is the object
+    let itself =
+      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(typed, operation.directory).map { Int32(truncatingIfNeeded: $0) }
     return resolver.object(
       record, base: base(typed), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: map)

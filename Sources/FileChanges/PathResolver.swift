@@ -109,8 +109,14 @@ package struct PathResolver: Sendable {
     _ record: PathRecord, base: Base, descriptor: Int32?, cwd: Value, process: Process, bytes: RawSpan, map: DirectoryMap
   ) -> Found {
     let node = record.identity.isUnknown ? nil : map.find(record.identity)
-    guard record.name.isPresent else {
+    // no name: fchmod(fd) logs (null), AT_EMPTY_PATH and open_by_handle_at log ""
+    guard record.name.isPresent, !record.name.slice.isEmpty else {
       if let node {
+        // of several names, the one that the process opened, while it can be asked
+        if map.hasLinks(node) {
+          let found = described(descriptor, record.identity, process: process, bytes)
+          if !found.path.isEmpty { return found }
+        }
         let start = paths.count
         if map.appendPath(of: node, to: &paths) { return whole(start, map.hasLinks(node) ? .inode : .exact) }
       }

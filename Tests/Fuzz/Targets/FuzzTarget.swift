@@ -1,0 +1,186 @@
+import AuditControl
+import AuditEvents
+import AuditWire
+import EventLog
+import FileChanges
+import Replay
+
+/// What is fuzzed. Each target takes any bytes at all; a trap (bounds, overflow, a broken promise) is the finding.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+  /// Line prefix, header, fields, numbers.
+  case tokeniser
+  /// Lines of auditd's log through assembler, interpreter and encoder; what comes out must keep the log's contract.
+  case assembler
+  /// A rule file's text.
+  case rules
+  /// A line of our own log, from anybody's hand.
+  case log
+
+  package func run(_ input: [UInt8]) {
+    switch self {
+    case .tokeniser: tokenise(input)
+    case .assembler: assemble(input)
+    case .rules: parseRules(input)
+    case .log: readLogLine(input)
+    }
+  }
+}
+
+/// A precondition whose message a release build prints, too.
+private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+  if !holds { fatalError(message()) }
+}
+
+private func tokenise(_ input: [UInt8]) {
+  let all = input.span.bytes
+  var reader = HeaderReader()
+  var start = 0
+  while start < input.count {
+    let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: input.count) ?? input.count
+    let line = all.extracting(start..<end)
+    start = end + 1
+    let at = LinePrefix(line)?.headerStart ?? 0
+    require(at <= line.byteCount, "a prefix that is longer than its line")
+    var isSame = false
+    let header = reader.read(line, at: at, isSame: &isSame)
+    // the memo must say what a fresh reader says
+    var fresh = HeaderReader()
+    require(fresh.read(line, at: at, isSame: &isSame) == header, "the header memo is wrong")
+    fields(line, from: header?.bodyStart ?? 0)
+    if let first = RecordType(name: line.extracting(0..<min(line.byteCount, 24))) { _ = first.name }
+  }
+}
+
+private func fields(_ line: RawSpan, from start: Int) {
+  require(start <= line.byteCount, "a body that starts behind its record")
+  var cursor = FieldCursor(line, start: start)
+  var last = start
+  var decoded: [UInt8] = []
+  while let field = cursor.next(line) {
+    require(cursor.at > last && cursor.at <= line.byteCount, "no progress, or too much")
+    require(Int(field.name.start) >= last && field.value.slice.end <= cursor.at && field.name.end < cursor.at, "a field out of place")
+    last = cursor.at
+    decoded.removeAll(keepingCapacity: true)
+    field.value.decode(from: line, into: &decoded)
+    require(decoded.count <= Int(field.value.slice.count), "a value that grows")
+    numbers(line, at: Int(field.value.slice.start))
+  }
+}
+
+private func numbers(_ line: RawSpan, at start: Int) {
+  var cursor = Cursor(at: start)
+  if let value = cursor.decimal(line) {
+    require(UInt64(line.extracting(start..<cursor.at).text()) == value, "a decimal number is read wrongly")
+  }
+  cursor.at = start
+  if let value = cursor.signed(line) {
+    require(Int64(line.extracting(start..<cursor.at).text()) == value, "a signed number is read wrongly")
+  }
+  cursor.at = start
+  if let value = cursor.hexadecimal(line) {
+    require(UInt64(line.extracting(start..<cursor.at).text(), radix: 16) == value, "a hexadecimal number is read wrongly")
+  }
+  cursor.at = start
+  if let value = cursor.octal(line), cursor.at - start <= 21 {
+    require(UInt64(line.extracting(start..<cursor.at).text(), radix: 8) == value, "an octal number is read wrongly")
+  }
+  cursor.at = start
+  let value = cursor.value(line)
+  require(cursor.at >= start && cursor.at <= line.byteCount && value.slice.end <= cursor.at, "a value out of place")
+}
+
+/// The first byte chooses bounds and completion; a line that starts with 0x01 … 0x04 is a step of the clock or a walk.
+private func assemble(_ input: [UInt8]) {
+  let mode = input.first ?? 0
+  var limits = Assembler.Limits()
+  if mode & 1 != 0 {
+    limits.openEvents = 3
+    limits.openBytes = 2000
+    limits.eventBytes = 1000
+  }
+  let scopes = [
+    CoverageScope(object: .directory, path: Array("/srv".utf8), keys: [Array("srv".utf8), [0xff, 0x22]]),
+    CoverageScope(object: .path, path: Array("/etc/passwd".utf8), keys: [Array("id".utf8)], coversWrite: true, coversAttribute: false),
+  ]
+  var map = DirectoryMap(capacity: mode & 2 != 0 ? 16 : 1000)
+  map.insertRoot(FileIdentity(major: 0xfe, minor: 0, inode: 2), path: Array("/".utf8).span.bytes, isDirectory: true)
+  let answers = mode & 4 != 0
+  let lookup = Lookup(
+    descriptor: { _, number, _, path in
+      if answers, number & 1 == 0 { path += Array("/srv/descriptor".utf8) }
+      return answers && number & 1 == 0
+    },
+    entry: { _, identity, name in
+      if answers, identity.inode & 1 == 0 { name += [0x66, 0xff] }
+      return answers && identity.inode & 1 == 0
+    })
+  var replay = Replay(limits: limits, endsAtProctitle: mode & 8 == 0, coverage: Coverage(scopes), map: map, lookup: lookup)
+  var now: Int64 = 0
+  for line in input.dropFirst().split(separator: UInt8(ascii: "\n")) {
+    switch line.first {
+    case 1:
+      now &+= Int64(line.count) &* 1000
+      replay.expire(now: now)
+    case 2: now &-= Int64(line.count) &* 1000
+    case 3: replay.interpreter.map.beginWalk()
+    case 4:
+      let inode = UInt64(line.dropFirst().first ?? 0)
+      let parent = replay.interpreter.map.find(FileIdentity(major: 0xfe, minor: 0, inode: 2)) ?? -1
+      replay.interpreter.map.insertWalked(
+        FileIdentity(major: 0xfe, minor: 0, inode: inode), parent: parent, name: Array(line.dropFirst(2)), isDirectory: inode & 1 == 0,
+        hasLinks: inode & 2 == 0)
+    default: replay.read(Array(line))
+    }
+  }
+  replay.finish()
+  require(!replay.assembler.hasOpenEvents, "an event stays open")
+  if let broken = brokenContract(replay.take()) { fatalError(broken) }
+}
+
+private func parseRules(_ input: [UInt8]) {
+  let files = PathResolver { path in
+    switch path.count % 3 {
+    case 0: .missing
+    case 1: .directory(path)
+    default: .file(path)
+    }
+  }
+  for line in RuleFile.parse(input, file: "fuzz", paths: files) {
+    switch line.content {
+    case .failure(let failure): require(!failure.message.isEmpty, "an error without a message")
+    case .success(let parsed): check(parsed)
+    }
+  }
+}
+
+/// What is printed of a line and of its rules must read as the same again. A tab or carriage return may stand within an
+/// argument, where no line can say it again, and 0x01 separates keys.
+private func check(_ line: RuleLine) {
+  guard !line.arguments.contains(where: { $0.contains { $0 == 1 || $0 == 9 || $0 == 13 } }) else { return }
+  guard let first = line.arguments.first, first.first != UInt8(ascii: "#") else { return }
+  require(ruleArguments(line: line.text) == line.arguments, "the line's text does not give its arguments")
+  for rule in line.rules {
+    require(Rule(data: rule.data) == rule, "the kernel's form does not give the rule")
+    require(rule.isLoadable, "no loadable line: \(rule.description)")
+  }
+}
+
+private func readLogLine(_ input: [UInt8]) {
+  var line = LogLine()
+  guard line.parse(input.span.bytes) else {
+    require(line.string("event.dataset") == nil, "an answer about what is no line")
+    return
+  }
+  for path in ["file.path", "event.sequence", "process.args", "fsaudit.raw.path", "@timestamp", "a", "", "a.b"] {
+    _ = line.string(path)
+    _ = line.integer(path)
+    _ = line.strings(path)
+    _ = line.hex(path)
+  }
+  _ = line.timeMs
+  _ = line.dataset
+  _ = line.sequence
+  _ = line.name("file.path", raw: "fsaudit.raw.path")
+  let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
+  require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+}
