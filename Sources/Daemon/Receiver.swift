@@ -170,8 +170,9 @@ package struct Receiver: ~Copyable {
         nextTick = now + 1000
       }
       flush()
-      // under load a short rest lets records gather: a wake-up costs as much as many of them
-      if received > 128 { pause(microseconds: 2000) }
+      // a short rest lets records gather: waking up, and waking the writer, costs as much as dozens of them. The socket's
+      // buffer holds a hundred times what can arrive meanwhile
+      if received > 0, !isStopping { pause(microseconds: 4000) }
     }
     pipeline.finish()
     serials.settle()
