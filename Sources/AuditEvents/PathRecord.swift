@@ -4,36 +4,39 @@ import AuditWire
 ///
 /// The device is the kernel's `s_dev`, which on btrfs differs from what stat(2) says; a mount's own number is in
 /// /proc/self/mountinfo.
-package struct FileIdentity: Hashable, Sendable {
+@usableFromInline package struct FileIdentity: Hashable, Sendable {
   /// `major << 20 | minor`, the kernel's own layout (include/linux/kdev_t.h).
-  package var device: UInt32
-  package var inode: UInt64
+  @usableFromInline package var device: UInt32
+  @usableFromInline package var inode: UInt64
 
-  package init(device: UInt32, inode: UInt64) {
+  @inlinable package init(device: UInt32, inode: UInt64) {
     self.device = device
     self.inode = inode
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(major: UInt32, minor: UInt32, inode: UInt64) {
     self.init(device: major &<< 20 | minor & 0xfffff, inode: inode)
   }
 
-  package var major: UInt32 { device >> 20 }
-  package var minor: UInt32 { device & 0xfffff }
+  @inlinable package var major: UInt32 { device >> 20 }
+  @inlinable package var minor: UInt32 { device & 0xfffff }
   /// No inode was logged (a failed look-up, a symbolic link's text).
-  package var isUnknown: Bool { inode == 0 && device == 0 }
-  package static let unknown = FileIdentity(device: 0, inode: 0)
+  @inlinable package var isUnknown: Bool { inode == 0 && device == 0 }
+  @inlinable package static var unknown: FileIdentity { FileIdentity(device: 0, inode: 0) }
+
+  @inlinable @inline(__always)
+  package static func == (left: FileIdentity, right: FileIdentity) -> Bool { left.inode == right.inode && left.device == right.device }
 }
 
 /// One PATH record: an object that the call looked up.
 package struct PathRecord: Sendable {
   /// What the object was to the call (kernel/auditsc.c audit_log_name).
-  package enum NameType: UInt8, Sendable {
+  @usableFromInline package enum NameType: UInt8, Sendable {
     case unknown, normal, parent, delete, create
 
     /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
   }
 
