@@ -41,12 +41,12 @@ struct SearchCommand: ParsableCommand {
     var output: SystemError?
     repeat {
       do throws(Failure) {
-        while try source.read({ line in
-          conversion.add(line)
+        // a buffer-full of lines at a time
+        while try source.read({ conversion.add($0) }), output == nil {
           do throws(SystemError) {
-            try conversion.take(atLeast: 1 << 17) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
+            try conversion.take(atLeast: 1 << 16) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
           } catch { output = error }
-        }), output == nil {}
+        }
         break
       } catch {
         complain("fsaudit: \(error)")
