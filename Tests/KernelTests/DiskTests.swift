@@ -28,7 +28,9 @@ extension KernelTests {
     }
 
     /// Nobody waited: the same order of magnitude as on a sound disk, on a machine that does other things as well.
-    private func expectUnhindered(_ took: Int64, _ sound: Int64) { #expect(took < 3 * sound + 1000, "\(took) ms, \(sound) ms on a sound disk") }
+    private func expectUnhindered(_ took: Int64, _ sound: Int64) {
+      #expect(took < 3 * sound + 1000, "\(took) ms, \(sound) ms on a sound disk")
+    }
 
     /// Every event is either in the log or counted in a gap.
     private func expectAccounted(_ daemon: TestDaemon, works: Int, reasons: Set<String>) throws {

@@ -10,7 +10,8 @@ extension KernelTests {
     private static let names: [[UInt8]] =
       [
         "new\nline", "\n", "carriage\rreturn", "\"quoted\"", "back\\slash", "'", "\u{1b}[31mred\u{1b}[0m", "\u{1b}]0;title\u{7}", "tab\t",
-        " leading", "trailing ", " ", "(null)", "DEADBEEF", "616263", "\u{7f}", "\u{9b}31m", "\u{85}", "\u{202e}txt.exe", "\u{2066}isolate\u{2069}",
+        " leading", "trailing ", " ", "(null)", "DEADBEEF", "616263", "\u{7f}", "\u{9b}31m", "\u{85}", "\u{202e}txt.exe",
+        "\u{2066}isolate\u{2069}",
         "\u{feff}bom", "\u{2028}", "a=b name=\"c\" key=\"d\"", "{\"json\":1}", "$(reboot)", "-rf", "~", "*", "umlaut-\u{fc}-\u{75}\u{308}",
         "\u{1f4a9}", "\u{fffd}", "..hidden", "...", String(repeating: "x", count: 255), String(repeating: "\u{1b}", count: 255),
         String(repeating: "é", count: 127), "(deleted)", "file (deleted)", "<no_memory>", "<too_long>", "\u{1d}ENRICHED=\"x\"",

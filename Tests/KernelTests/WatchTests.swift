@@ -121,7 +121,8 @@ extension KernelTests {
         #expect(letters.status == 2 && letters.errorText.contains("-p z"), "\(letters.errorText)")
         // for somebody else, who may not even enter our build directory
         let copy = home["fsaudit"]
-        #expect(try run("sh", ["-c", "chmod 755 \"$2\" && cp \"$0\" \"$1\" && chmod 755 \"$1\"", fsauditBinary, copy, home.path]).status == 0)
+        #expect(
+          try run("sh", ["-c", "chmod 755 \"$2\" && cp \"$0\" \"$1\" && chmod 755 \"$1\"", fsauditBinary, copy, home.path]).status == 0)
         for arguments in [["watch", tree], ["run"], ["rule", "list"]] {
           let other = try run("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments)
           #expect(other.status == 3, "\(arguments): \(other.status) \(other.errorText)")
