@@ -15,11 +15,11 @@ import AuditWire
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
 package struct Assembler: Sendable {
-  /// Everything that grows is bounded: at most `openEvents` times `eventBytes`, which takes as many processes that each
-  /// stop in the middle of a huge argument list.
+  /// Everything that grows is bounded.
   package struct Limits: Sendable {
-    package var openEvents = 256
-    package var eventBytes = 256 << 10
+    package var openEvents = 1024
+    package var eventBytes = 1 << 20
+    package var openBytes = 8 << 20
     /// auparse waits as long for an EOE (audit-userspace, end_of_event_timeout).
     package var timeoutMilliseconds: Int64 = 2000
     /// Records of other events that must follow before a log's event may time out; 0 for a live stream.
@@ -55,11 +55,12 @@ package struct Assembler: Sendable {
   private var oldest: Int32 = -1
   private var newest: Int32 = -1
   private var openCount = 0
+  private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
-  /// Complete events that the caller has not taken yet.
-  private var ready: [Int32] = []
-  private var readyHead = 0
+  /// Complete events that the caller has not taken yet, as a list through ``links``.
+  private var firstReady: Int32 = -1
+  private var lastReady: Int32 = -1
   /// The last events that were closed, by the low bits of their serial: what comes later is late.
   private var closed: [UInt64]
 
@@ -76,7 +77,6 @@ package struct Assembler: Sendable {
     self.endsAtProctitle = endsAtProctitle
     slotOfSerial = Array(repeating: -1, count: 4096)
     closed = Array(repeating: .max, count: 256)
-    ready.reserveCapacity(64)
   }
 
   /// Takes one record: its type, and its text from `audit(` on. `node` is the host of a log line, or empty.
@@ -96,8 +96,9 @@ package struct Assembler: Sendable {
     }
     let body = text.extracting(found.bodyStart..<text.byteCount)
     var slot = lastSlot
-    if !(isSame && slot >= 0 && node.isEmpty) {
-      // nearly every record belongs to the event of the one before; this one does not
+    // nearly every record belongs to the event of the one before
+    let isNext = isSame && slot >= 0 && node.isEmpty
+    if !isNext {
       slot = openSlot(for: found, node: node)
       lastSlot = node.isEmpty ? slot : -1
       touch(slot, now)
@@ -107,11 +108,15 @@ package struct Assembler: Sendable {
       counters.oversized &+= 1
     } else {
       slots[slot].append(type, body)
+      openBytes &+= body.byteCount
     }
     if endsAtProctitle, type == .proctitle {
       close(slot, .proctitle)
     } else if type.standsAlone, slots[slot].records.count == 1 {
       close(slot, .alone)
+    } else if !isNext, openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+      counters.evicted &+= 1
+      close(Int(oldest), .evicted)
     }
     return found
   }
@@ -136,15 +141,9 @@ package struct Assembler: Sendable {
   /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
   /// complete.
   package mutating func next(_ event: inout Event) -> Bool {
-    guard readyHead < ready.count else {
-      if readyHead > 0 {
-        ready.removeAll(keepingCapacity: true)
-        readyHead = 0
-      }
-      return false
-    }
-    let slot = ready[readyHead]
-    readyHead &+= 1
+    let slot = firstReady
+    guard slot >= 0 else { return false }
+    firstReady = links[Int(slot)].after
     swap(&slots[Int(slot)], &event)
     freeSlots.append(slot)
     return true
@@ -203,17 +202,13 @@ package struct Assembler: Sendable {
     return slot
   }
 
-  /// The event is the newest again; whatever is too much now goes.
+  /// The event is the newest again.
   private mutating func touch(_ slot: Int, _ now: Int64) {
     links[slot].lastRecordTime = now
     links[slot].lastRecordCount = counters.records
     if Int(newest) != slot {
       unlink(slot)
       link(slot)
-    }
-    if openCount > limits.openEvents, oldest >= 0 {
-      counters.evicted &+= 1
-      close(Int(oldest), .evicted)
     }
   }
 
@@ -224,9 +219,12 @@ package struct Assembler: Sendable {
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
+    openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
     unlink(slot)
     counters.events &+= 1
-    ready.append(Int32(slot))
+    links[slot].after = -1
+    if firstReady >= 0 { links[Int(lastReady)].after = Int32(slot) } else { firstReady = Int32(slot) }
+    lastReady = Int32(slot)
   }
 
   private mutating func link(_ slot: Int) {

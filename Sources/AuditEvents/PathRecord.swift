@@ -4,36 +4,39 @@ import AuditWire
 ///
 /// The device is the kernel's `s_dev`, which on btrfs differs from what stat(2) says; a mount's own number is in
 /// /proc/self/mountinfo.
-package struct FileIdentity: Hashable, Sendable {
+@usableFromInline package struct FileIdentity: Hashable, Sendable {
   /// `major << 20 | minor`, the kernel's own layout (include/linux/kdev_t.h).
-  package var device: UInt32
-  package var inode: UInt64
+  @usableFromInline package var device: UInt32
+  @usableFromInline package var inode: UInt64
 
-  package init(device: UInt32, inode: UInt64) {
+  @inlinable package init(device: UInt32, inode: UInt64) {
     self.device = device
     self.inode = inode
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(major: UInt32, minor: UInt32, inode: UInt64) {
     self.init(device: major &<< 20 | minor & 0xfffff, inode: inode)
   }
 
-  package var major: UInt32 { device >> 20 }
-  package var minor: UInt32 { device & 0xfffff }
+  @inlinable package var major: UInt32 { device >> 20 }
+  @inlinable package var minor: UInt32 { device & 0xfffff }
   /// No inode was logged (a failed look-up, a symbolic link's text).
-  package var isUnknown: Bool { inode == 0 && device == 0 }
-  package static let unknown = FileIdentity(device: 0, inode: 0)
+  @inlinable package var isUnknown: Bool { inode == 0 && device == 0 }
+  @inlinable package static var unknown: FileIdentity { FileIdentity(device: 0, inode: 0) }
+
+  @inlinable @inline(__always)
+  package static func == (left: FileIdentity, right: FileIdentity) -> Bool { left.inode == right.inode && left.device == right.device }
 }
 
 /// One PATH record: an object that the call looked up.
 package struct PathRecord: Sendable {
   /// What the object was to the call (kernel/auditsc.c audit_log_name).
-  package enum NameType: UInt8, Sendable {
+  @usableFromInline package enum NameType: UInt8, Sendable {
     case unknown, normal, parent, delete, create
 
     /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
-    @inline(__always)
+    @inlinable @inline(__always)
     package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
   }
 
@@ -55,6 +58,13 @@ package struct PathRecord: Sendable {
   var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
 
   mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
+    // events that follow each other in one directory share their first record, the parent's
+    let whole = bytes.extracting(body.range)
+    if let known = tails.first(whole) {
+      self = known
+      name.slice.start &+= body.start
+      return true
+    }
     let text = bytes.extracting(0..<body.end)
     var cursor = Cursor(at: Int(body.start))
     guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
@@ -73,6 +83,7 @@ package struct PathRecord: Sendable {
     self.name = name
     item = Int32(truncatingIfNeeded: number)
     identity.inode = inode
+    if item == 0 { tails.rememberFirst(whole, self, at: body.start) }
     return true
   }
 
@@ -145,6 +156,20 @@ struct PathTails: Sendable {
     entries[place].text.removeAll(keepingCapacity: true)
     entries[place].text.append(tail)
     entries[place].record = record
+  }
+
+  private var firstText: [UInt8] = []
+  private var firstRecord = PathRecord()
+
+  /// The record that consists of these bytes, if it was the last first one of its event; its name counts from the body's start.
+  func first(_ body: RawSpan) -> PathRecord? { PathTails.same(body, firstText) ? firstRecord : nil }
+
+  mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
+    guard body.byteCount <= 1024 else { return }
+    firstText.removeAll(keepingCapacity: true)
+    firstText.append(body)
+    firstRecord = record
+    firstRecord.name.slice.start &-= start
   }
 
   private static func same(_ bytes: RawSpan, _ array: [UInt8]) -> Bool { !array.isEmpty && bytes.equals(array.span.bytes) }

@@ -45,8 +45,8 @@ package struct TypedEvent: Sendable {
     openFlags = nil
     hasExecve = false
     isMissingPaths = false
-    paths.removeAll(keepingCapacity: true)
-    otherRecords.removeAll(keepingCapacity: true)
+    paths.clear()
+    otherRecords.clear()
     let bytes = event.bytes.span.bytes
     var recordCount = 0
     var hasPlaceholder = false

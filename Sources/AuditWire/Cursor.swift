@@ -60,12 +60,12 @@
     return negative ? -value : value
   }
 
-  /// A hexadecimal number of at most 16 lower-case digits, as the kernel prints them.
+  /// A hexadecimal number of at most 16 digits, either case.
   @inlinable @inline(__always)
   package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? {
     let word = bytes.word(at)
     let count = Swar.hexCount(word)
-    if count &- 1 < 7 {
+    if UInt(bitPattern: count &- 1) < 7 {
       at &+= count
       return Swar.hexadecimal(word, count)
     }

@@ -16,6 +16,8 @@ package struct Field: Equatable, Sendable {
 package struct FieldCursor {
   package var at: Int
   private let end: Int
+  /// A word that is no field was stepped over.
+  package private(set) var passedWords = false
 
   /// Walks the fields from `start`, a header's `bodyStart`.
   package init(_ bytes: RawSpan, start: Int = 0) {
@@ -33,7 +35,10 @@ package struct FieldCursor {
       }
       let start = at
       while at < end, bytes.byte(at) != UInt8(ascii: "="), bytes.byte(at) != UInt8(ascii: " ") { at &+= 1 }
-      guard at < end, bytes.byte(at) == UInt8(ascii: "=") else { continue }
+      guard at < end, bytes.byte(at) == UInt8(ascii: "=") else {
+        passedWords = true
+        continue
+      }
       let name = Slice(start: start, count: at &- start)
       at &+= 1
       if at < end, bytes.byte(at) == UInt8(ascii: "'"), bytes.extracting(name.range).equals("msg") { continue }

@@ -31,7 +31,8 @@ package final class Service {
   private var original = KernelStatus()
   /// What we set in the kernel, to be put back if it is still so.
   private var ours: [KernelSetting] = []
-  private var source = KernelSource.auto
+  private var source = Settings.Source.Kind.auto
+  private var memo = KernelMemo(directory: "")
   private var trees = WatchedTrees([])
   private var rules: [Rule] = []
   private var kernel = KernelStatus()
@@ -67,10 +68,10 @@ package final class Service {
     var audit = try openKernel()
     original = try audit.status()
     kernel = original
-    let stream = try KernelStream.open(
-      wantedSource, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
-    source = stream.source
-    try configure(&audit)
+    let input = try openInput()
+    memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
+    original = memo.originals(now: original)
+    if source != .plugin { try configure(&audit) }
 
     let writer = SegmentWriter(logPolicy, host: host, status: status)
     let recovery = writer.recover()
@@ -83,9 +84,9 @@ package final class Service {
     let walkerThread = try Thread("walker") { walk.run() }
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
-    let receiverThread = try startReceiver(stream)
+    let receiverThread = try startReceiver(input)
     loadRules(&audit)
-    try enable(&audit)
+    if source != .plugin { try enable(&audit) }
 
     notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
@@ -105,12 +106,20 @@ package final class Service {
 
   // MARK: Starting
 
-  private var wantedSource: KernelSource {
+  /// Opens what the settings name, and notes in `source` what became of it.
+  private func openInput() throws -> RecordInput {
+    let wanted: KernelSource
     switch settings.source.kind {
-    case .auto: .auto
-    case .unicast: .unicast
-    case .multicast: .multicast
+    case .auto: wanted = .auto
+    case .unicast: wanted = .unicast
+    case .multicast: wanted = .multicast
+    case .plugin:
+      source = .plugin
+      return RecordInput(try PluginStream.standardInput())
     }
+    let stream = try KernelStream.open(wanted, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
+    source = stream.source == .unicast ? .unicast : .multicast
+    return RecordInput(stream)
   }
 
   private var logPolicy: LogPolicy {
@@ -144,6 +153,7 @@ package final class Service {
     let wanted: [KernelSetting] = [
       .backlogLimit(settings.source.backlogLimitRecords), .backlogWaitTime(try settings.source.backlogWaitJiffies()),
     ]
+    memo.remember(original)
     for setting in wanted where setting != setting.current(in: original) {
       do {
         try audit.set(setting)
@@ -184,19 +194,19 @@ package final class Service {
     }
   }
 
-  private func startReceiver(_ stream: consuming KernelStream) throws -> Thread {
-    let handoff = Handoff(stream)
+  private func startReceiver(_ input: consuming RecordInput) throws -> Thread {
+    let handoff = Handoff(input)
     let (queue, mailbox, walk, host, accounts) = (queue, mailbox, walk, host, accounts)
     let capacity = settings.directoryMap.maxEntries
     let log = log
     return try Thread("receiver") {
-      guard let stream = handoff.take() else { return }
+      guard let input = handoff.take() else { return }
       let pipeline = Pipeline(
         assembler: Assembler(endsAtProctitle: false),
         interpreter: Interpreter(map: FileChanges.DirectoryMap(capacity: capacity), lookup: LiveSources.lookup),
         encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
       let receiver = Receiver(
-        stream: stream, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
+        input: input, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
       do { try receiver.run() } catch { log.critical("receiving failed: \(error)") }
     }
   }
@@ -315,6 +325,7 @@ package final class Service {
       }
       let counters = mailbox.counters
       rates.note(counters, nowMs: now)
+      if counters.hasEnded { return }
       if counters.heartbeat != heartbeat {
         heartbeat = counters.heartbeat
         silentSince = now
@@ -391,6 +402,7 @@ package final class Service {
       for setting in ours where setting.current(in: now) == setting {
         do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
       }
+      memo.forget()
       if now.lost > kernel.lost {
         report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
       }

@@ -70,7 +70,8 @@ package final class Watcher {
     let stream = try KernelStream.open(.auto, registered: original.pid, receiveBufferBytes: 16 << 20)
     defer { restore(&audit) }
     if stream.source == .unicast { try configure(&audit) }
-    let rules = try TemporaryRules(lines, directory: options.runtimeDirectory)
+    let rules = try TemporaryRules(
+      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)), directory: options.runtimeDirectory)
     defer { do { try rules.remove() } catch { complain("fsaudit: the rules could not be removed: \(error)") } }
     if original.enabled == 0 {
       do { try audit.set(.enabled(1)) } catch { throw audit.failure(error) }

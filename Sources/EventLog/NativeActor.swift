@@ -46,6 +46,8 @@ struct ActorCache: ~Copyable, Sendable {
   private(set) var entries = [Entry](repeating: Entry(), count: 128)
   /// Changes whenever an entry does.
   private(set) var generation = 0
+  /// The most bytes of a program's name or terminal that are written.
+  private static let textLimit = 600
   private var writer = JSONWriter()
   private var decoded: [UInt8] = []
 
@@ -131,6 +133,8 @@ struct ActorCache: ~Copyable, Sendable {
     entries[place].keyEnds.removeAll(keepingCapacity: true)
     decoded.removeAll(keepingCapacity: true)
     facts.key.decode(from: text, into: &decoded)
+    // AUDIT_MAX_KEY_LEN: a log from anybody's hand may hold more
+    if decoded.count > 256 { decoded.removeLast(decoded.count - 256) }
     // several keys of one rule are joined with 0x01 (libaudit.h AUDIT_KEY_SEPARATOR)
     for index in decoded.indices {
       if decoded[index] == 1 {
@@ -145,13 +149,18 @@ struct ActorCache: ~Copyable, Sendable {
   private mutating func member(_ name: StaticString, _ value: Value, _ text: RawSpan, isText: Bool = true) {
     guard value.isPresent else { return }
     writer.raw(name)
-    if value.encoding == .hex, isText {
-      decoded.removeAll(keepingCapacity: true)
-      value.decode(from: text, into: &decoded)
-      writer.string(decoded, 0..<decoded.count)
+    decoded.removeAll(keepingCapacity: true)
+    if value.encoding == .hex, !isText {
+      decoded.append(text.extracting(value.slice.range))
     } else {
-      writer.string(text.extracting(value.slice.range))
+      value.decode(from: text, into: &decoded)
     }
+    // an executable's path has up to 4,096 bytes, each six in JSON, and a line's bytes are limited
+    if decoded.count > ActorCache.textLimit {
+      decoded.removeLast(decoded.count - ActorCache.textLimit)
+      decoded += Array("…".utf8)
+    }
+    writer.string(decoded, 0..<decoded.count)
   }
 
   private mutating func account(_ label: StaticString, _ id: UInt32, _ name: (UInt32) -> [UInt8]?) {

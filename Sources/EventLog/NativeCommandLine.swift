@@ -37,6 +37,8 @@ struct CommandLineCache: ~Copyable, Sendable {
       encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
     value.decode(from: text, into: &decoded)
     entries[place].isCut = decoded.count >= 127
+    // a log from anybody's hand may hold more than the kernel's 128
+    if decoded.count > 1024 { decoded.removeLast(decoded.count - 1024) }
     // NUL separates; the kernel leaves one at the end unless the text was cut
     while decoded.last == 0 { decoded.removeLast() }
     writer.removeAll()

@@ -93,9 +93,9 @@ package struct NativeEncoder: ~Copyable, Sendable {
       let start = lines.count
       change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
       if lines.count &- start > NativeEncoder.lineLimitBytes {
-        // only paths can be this long; their exact bytes stay, their readable form is cut
+        // only names can be this long: their exact bytes stay, their readable form is cut
         lines.truncate(to: start)
-        change(event, typed, interpreter, index, actor, commandLine, textLimit: 1000)
+        change(event, typed, interpreter, index, actor, commandLine, textLimit: 100)
       }
     }
     return interpreter.changes.count
@@ -106,6 +106,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     _ commandLine: Int, textLimit: Int
   ) {
     let change = interpreter.changes[index]
+    let start = lines.count
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)
     lines.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"file\"],\"type\":[\"")
@@ -117,13 +118,19 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw(",\"dataset\":\"fsaudit.file\"},\"file\":{")
 
     var isWhole = true
+    var separator: StaticString = ""
     if !change.path.isEmpty {
       lines.raw("\"path\":")
       isWhole = text(interpreter.resolver.paths, change.path, textLimit)
+      separator = ","
     }
-    if !change.identity.isUnknown { identity(change.identity, afterPath: !change.path.isEmpty) }
+    if !change.identity.isUnknown {
+      lines.raw(separator)
+      identity(change.identity)
+      separator = ","
+    }
     if change.mode != 0 {
-      if !change.path.isEmpty || !change.identity.isUnknown { lines.raw(",") }
+      lines.raw(separator)
       if let type = FileType.name(change.mode) {
         lines.raw("\"type\":\"")
         lines.raw(type)
@@ -138,16 +145,16 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw("\"")
     }
 
-    if context.matches(event, typed, actor, commandLine, change.keys) {
+    if textLimit == .max, context.matches(event, typed, actor, commandLine, change.keys) {
       lines.raw(context.json)
     } else {
-      let start = lines.count
-      process(event, typed, actor, commandLine)
+      let middle = lines.count
+      process(event, typed, actor, commandLine, textLimit: textLimit)
       lines.raw("},")
       lines.raw(actors.entries[actor].user)
       tags(interpreter.coverage, change.keys, actor)
       appendHost(event)
-      context.remember(event, typed, actor, commandLine, change.keys, lines, from: start)
+      if textLimit == .max { context.remember(event, typed, actor, commandLine, change.keys, lines, from: middle) }
     }
 
     lines.raw(",\"fsaudit\":{\"action\":\"")
@@ -160,22 +167,10 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw(actors.entries[actor].session)
     let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
     let isTargetWhole = details(change, typed, interpreter.resolver.paths, textLimit)
-    if !isWhole || !isPreviousWhole || !isTargetWhole {
-      lines.raw(",\"raw\":{\"path\":")
-      lines.hexString(interpreter.resolver.paths, change.path)
-      if !isTargetWhole {
-        lines.raw(",\"target_path\":")
-        lines.hexString(interpreter.resolver.paths, change.target)
-      }
-      if !change.previousPath.isEmpty {
-        lines.raw(",\"previous_path\":")
-        lines.hexString(interpreter.resolver.paths, change.previousPath)
-      }
-      lines.raw("}")
-    }
+    if !isWhole || !isPreviousWhole || !isTargetWhole { raw(change, interpreter.resolver.paths) }
     if commandLines.entries[commandLine].isCut { lines.raw(",\"args_cut\":true") }
     completeness(event, typed)
-    if index == 0, !typed.otherRecords.isEmpty { records(event, typed, others: true) }
+    if index == 0, !typed.otherRecords.isEmpty { records(event, typed, others: true, from: start) }
     lines.raw("}}\n")
   }
 
@@ -218,13 +213,16 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw(host)
     } else {
       lines.raw(",\"host\":{\"name\":")
-      lines.string(event.bytes, event.node.range)
+      // a host name has at most 255 bytes; a log from anybody's hand may say anything
+      lines.string(event.bytes, Int(event.node.start)..<min(event.node.end, Int(event.node.start) + 255))
       lines.raw("}")
     }
   }
 
   /// `},"process":{…` up to the working directory; the object stays open. Nothing where no process is known.
-  mutating func process(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int) {
+  mutating func process(
+    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, textLimit: Int
+  ) {
     lines.raw("},\"process\":{")
     lines.raw(actors.entries[actor].process)
     if !commandLines.entries[commandLine].json.isEmpty {
@@ -233,7 +231,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     }
     if typed.cwd.isPresent {
       lines.raw(",\"working_directory\":")
-      value(typed.cwd, event.bytes)
+      value(typed.cwd, event.bytes, limit: textLimit)
     }
   }
 
@@ -249,14 +247,14 @@ package struct NativeEncoder: ~Copyable, Sendable {
     }
   }
 
-  /// A record's value as a JSON string, decoded.
-  mutating func value(_ value: Value, _ bytes: [UInt8]) {
+  /// A record's value as a JSON string, decoded; at most `limit` bytes of it.
+  mutating func value(_ value: Value, _ bytes: [UInt8], limit: Int) {
     if value.encoding == .hex {
       scratch.removeAll(keepingCapacity: true)
       value.decode(from: bytes.span.bytes, into: &scratch)
-      lines.string(scratch, 0..<scratch.count)
+      lines.string(scratch, 0..<min(scratch.count, limit))
     } else {
-      lines.string(bytes, value.slice.range)
+      lines.string(bytes, Int(value.slice.start)..<Int(value.slice.start) + min(Int(value.slice.count), limit))
     }
   }
 
@@ -279,8 +277,8 @@ package struct NativeEncoder: ~Copyable, Sendable {
     return false
   }
 
-  private mutating func identity(_ identity: FileIdentity, afterPath: Bool) {
-    lines.raw(afterPath ? ",\"inode\":\"" : "\"inode\":\"")
+  private mutating func identity(_ identity: FileIdentity) {
+    lines.raw("\"inode\":\"")
     lines.integer(identity.inode)
     lines.raw("\",\"device\":\"")
     // the kernel's own notation: two hexadecimal numbers of at least two digits
@@ -341,12 +339,37 @@ package struct NativeEncoder: ~Copyable, Sendable {
     return isWhole
   }
 
-  /// What only some changes have; false where the target's readable form does not give every byte back.
+  /// `,"raw":{…}`: the exact bytes of the names, in hexadecimal, where a readable form lacks some. A path can be longer than
+  /// a line may be (the kernel takes 4,096 bytes at a time, but relative to a directory that can be as deep): then its end,
+  /// with the name, is kept and the cut is marked.
+  private mutating func raw(_ change: FileChange, _ paths: [UInt8]) {
+    lines.raw(",\"raw\":{\"path\":")
+    var isCut = exact(change.path, paths)
+    if !change.previousPath.isEmpty {
+      lines.raw(",\"previous_path\":")
+      if exact(change.previousPath, paths) { isCut = true }
+    }
+    if !change.target.isEmpty {
+      lines.raw(",\"target_path\":")
+      if exact(change.target, paths) { isCut = true }
+    }
+    lines.raw(isCut ? ",\"cut\":true}" : "}")
+  }
+
+  /// Returns whether the beginning had to be left out.
+  private mutating func exact(_ path: Slice, _ paths: [UInt8]) -> Bool {
+    let limit = 4096
+    let count = min(Int(path.count), limit)
+    lines.hexString(paths, Slice(start: path.end - count, count: count))
+    return path.count > limit
+  }
+
+  /// Returns whether the readable forms give every byte back.
   private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: [UInt8], _ limit: Int) -> Bool {
-    var isTargetWhole = true
+    var isWhole = true
     if !change.target.isEmpty {
       lines.raw(",\"target\":{\"path\":")
-      isTargetWhole = text(paths, change.target, limit)
+      isWhole = text(paths, change.target, limit)
       lines.raw("}")
     }
     if !change.replaced.isUnknown {
@@ -372,7 +395,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw(change.confidence.name)
       lines.raw("\"")
     }
-    return isTargetWhole
+    return isWhole
   }
 
   private mutating func octal(_ value: UInt64) {

@@ -10,6 +10,7 @@ extension NativeEncoder {
   ) {
     let bytes = event.bytes.span.bytes
     let commandLine = commandLine(bytes, typed.commandLine)
+    let start = lines.count
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)
     let isRule = isRuleChange(event)
@@ -26,7 +27,7 @@ extension NativeEncoder {
     lines.integer(UInt64(event.serial))
     lines.raw(isRule ? ",\"dataset\":\"fsaudit.rules\"" : ",\"dataset\":\"fsaudit.event\"")
     if typed.hasSyscall || typed.hasUring {
-      process(event, typed, actor, commandLine)
+      process(event, typed, actor, commandLine, textLimit: 1000)
       lines.raw("},")
       lines.raw(userJSON(actor))
     } else {
@@ -35,13 +36,18 @@ extension NativeEncoder {
     tags(interpreter.coverage, 0, actor)
     appendHost(event)
     lines.raw(",\"fsaudit\":{\"record_types\":[")
-    for index in event.records.indices {
+    let shown = min(event.records.count, 200)
+    for index in 0..<shown {
       if index > 0 { lines.raw(",") }
       lines.raw("\"")
       typeName(event.records[index].type)
       lines.raw("\"")
     }
     lines.raw("]")
+    if shown < event.records.count {
+      lines.raw(",\"record_count\":")
+      lines.integer(event.records.count)
+    }
     firstKey(interpreter.coverage, 0, actor)
     if typed.hasSyscall {
       lines.raw(",\"syscall\":\"")
@@ -58,7 +64,7 @@ extension NativeEncoder {
       }
     }
     completeness(event, typed)
-    records(event, typed, others: false)
+    records(event, typed, others: false, from: start)
     lines.raw("}}\n")
   }
 
@@ -66,9 +72,10 @@ extension NativeEncoder {
   ///
   /// The line's limit is kept: values are cut at 1,000 bytes, and when the line is nearly full the rest is left out,
   /// both with a marker.
-  mutating func records(_ event: borrowing Event, _ typed: borrowing TypedEvent, others: Bool) {
+  mutating func records(_ event: borrowing Event, _ typed: borrowing TypedEvent, others: Bool, from start: Int) {
     let bytes = event.bytes.span.bytes
-    let room = lines.count &+ 24_000
+    // a name and a value of nothing but control bytes take 6,700, one record's prose as many
+    let room = start &+ NativeEncoder.lineLimitBytes &- 7_000
     lines.raw(",\"records\":[")
     var isFirst = true
     var isFull = false
@@ -94,6 +101,7 @@ extension NativeEncoder {
         name(field, text)
         value(field, of: record.type, text)
       }
+      if fields.passedWords, lines.count <= room { prose(text.extracting(Int(record.body.start)..<text.byteCount)) }
       lines.raw("}")
     }
     lines.raw(isFull ? "],\"records_cut\":true" : "]")
@@ -177,6 +185,19 @@ extension NativeEncoder {
     } else {
       scratch.append(text.extracting(field.value.slice.range))
     }
+    scratchString()
+  }
+
+  /// `,"record_text":…`: the record as it is, where it holds words that are no fields (`avc:  denied  { read } for …`, what a
+  /// person said with `auditctl -m`).
+  private mutating func prose(_ text: RawSpan) {
+    lines.raw(",\"record_text\":")
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(text.extracting(0..<(text.firstIndex(of: enrichmentSeparator, from: 0, before: text.byteCount) ?? text.byteCount)))
+    scratchString()
+  }
+
+  private mutating func scratchString() {
     let limit = 1000
     if scratch.count > limit {
       let cut = scratch.count - limit

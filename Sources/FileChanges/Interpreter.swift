@@ -33,7 +33,7 @@ package struct Interpreter: Sendable {
 
   /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
   package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    changes.removeAll(keepingCapacity: true)
+    changes.clear()
     resolver.paths.removeAll(keepingCapacity: true)
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)

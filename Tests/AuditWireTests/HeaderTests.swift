@@ -6,7 +6,8 @@ import Testing
 @Suite struct HeaderTests {
   private func read(_ text: String, _ reader: inout HeaderReader, at start: Int = 0) -> RecordHeader? {
     let bytes = Array(text.utf8)
-    return reader.read(bytes.span.bytes, at: start)
+    var isSame = false
+    return reader.read(bytes.span.bytes, at: start, isSame: &isSame)
   }
 
   @Test(
@@ -27,6 +28,19 @@ import Testing
     // a second time, from the memo where it is long enough for that
     #expect(read(text, &reader) == header)
     #expect(read("xx" + text, &reader, at: 2).map { $0.serial } == header?.serial)
+  }
+
+  @Test func theSameHeaderIsRecognised() {
+    var reader = HeaderReader()
+    func isSame(_ text: String) -> Bool {
+      let bytes = Array((text + String(repeating: "x", count: 40)).utf8)
+      var isSame = true
+      _ = reader.read(bytes.span.bytes, at: 0, isSame: &isSame)
+      return isSame
+    }
+    #expect(!isSame("audit(1795228434.415:44): ") && isSame("audit(1795228434.415:44): a") && isSame("audit(1795228434.415:44) "))
+    #expect(!isSame("audit(1795228434.415:43): ") && !isSame("audit(1795228434.416:43): ") && isSame("audit(1795228434.416:43): "))
+    #expect(!isSame("no header") && !isSame("audit(1795228434.416:430): ") && isSame("audit(1795228434.416:430): "))
   }
 
   /// Headers that differ in one byte from the one before must not be taken for it.

@@ -23,12 +23,17 @@ def record(scratch, programs, events):
         kernel.set_status(link, kernel.PID, pid=os.getpid())
         link.settimeout(0.5)
         workload = subprocess.Popen([programs["workload"], tree, str(events // EVENTS_A_ROUND)])
-        while True:
-            try:
-                messages.append(link.recv(9216))
-            except TimeoutError:
-                if workload.poll() is not None:
-                    break
+        try:
+            while True:
+                try:
+                    messages.append(link.recv(9216))
+                except TimeoutError:
+                    if workload.poll() is not None:
+                        break
+        finally:
+            workload.kill()  # nothing to it if it has ended
+            workload.wait()
+            kernel.set_status(link, kernel.PID, pid=0)
     with open(path, "wb") as log:
         for message in messages:
             kind = struct.unpack_from("=H", message, 4)[0]

@@ -44,10 +44,13 @@ def status():
 def set_status(link, mask, **fields):
     values = {name: fields.get(name, 0) for name in Status._fields} | {"mask": mask}
     send(link, AUDIT_SET, struct.pack("=11I", *values.values()))
-    if not fields.get("pid"):  # a registered socket gets records as well: its owner reads
-        code = struct.unpack_from("=i", link.recv(9216), 16)[0]
-        if code != 0:
-            raise OSError(-code, f"AUDIT_SET: {os.strerror(-code)}")
+    while True:  # records may come before the answer
+        message = link.recv(9216)
+        if struct.unpack_from("=H", message, 4)[0] == 2:  # NLMSG_ERROR, which is the acknowledgement as well
+            code = struct.unpack_from("=i", message, 16)[0]
+            if code < 0:
+                raise OSError(-code, f"AUDIT_SET: {os.strerror(-code)}")
+            return
 
 
 @contextlib.contextmanager
@@ -63,7 +66,7 @@ def laboratory(tree):
         before = status()
         if before.enabled == 2:
             raise SystemExit("bench: the audit rules are locked until reboot (enabled 2): reboot without -e 2")
-        if before.pid != 0:
+        if os.path.exists(f"/proc/{before.pid}/stat"):  # the kernel forgets one that died only when it has something to send
             raise SystemExit(f"bench: an audit daemon runs (pid {before.pid}): stop it first")
         try:
             # In this order neither the rule nor the settings make records.
@@ -73,7 +76,9 @@ def laboratory(tree):
                 set_status(link, ENABLED, enabled=1)
             yield
         finally:
-            with open_audit() as link:
-                set_status(link, ENABLED, enabled=before.enabled)
-                set_status(link, BACKLOG_LIMIT | BACKLOG_WAIT_TIME, **{name: getattr(before, name) for name in SETTINGS})
-            subprocess.run(["auditctl", "-d", *rule], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                with open_audit() as link:
+                    set_status(link, ENABLED, enabled=before.enabled)
+                    set_status(link, BACKLOG_LIMIT | BACKLOG_WAIT_TIME, **{name: getattr(before, name) for name in SETTINGS})
+            finally:
+                subprocess.run(["auditctl", "-d", *rule], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

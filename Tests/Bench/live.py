@@ -13,6 +13,20 @@ from consumers import Auditd, AuditdLaurel, Drain, Fsaudit
 EVENTS_A_ROUND = 4  # of the workload
 
 
+def work(programs, tree, events):
+    """The workload's own use of the machine (rusage); it does not outlive us."""
+    workload = subprocess.Popen([programs["workload"], tree, str(events // EVENTS_A_ROUND)])
+    try:
+        _, code, used = os.wait4(workload.pid, 0)
+    except BaseException:
+        workload.kill()
+        workload.wait()
+        raise
+    if code != 0:
+        raise SystemExit("bench: the workload failed")
+    return used
+
+
 def measure(consumer_type, scratch, programs, events, **options):
     """One consumer, one workload of `events` events. CPU is counted from before the workload until the consumer has done all of it."""
     tree, home = f"{scratch}/tree", f"{scratch}/{consumer_type.__name__}"
@@ -23,11 +37,8 @@ def measure(consumer_type, scratch, programs, events, **options):
         with consumer_type(home, programs, **options) as consumer:
             before = consumer.cpu()
             mark = options and allocations(f"{home}/allocations", consumer)
-            began, workload = time.monotonic(), subprocess.Popen([programs["workload"], tree, str(events // EVENTS_A_ROUND)])
-            _, code, used = os.wait4(workload.pid, 0)
+            began, used = time.monotonic(), work(programs, tree, events)
             wall = time.monotonic() - began
-            if code != 0:
-                raise SystemExit("bench: the workload failed")
             consumer.wait_until_idle()
             result = {"cpu_seconds": consumer.cpu() - before, "peak_kb": consumer.peak_kb(), "workload_seconds": wall}
             result["workload_cpu_seconds"] = used.ru_utime + used.ru_stime

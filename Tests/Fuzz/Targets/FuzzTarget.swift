@@ -4,6 +4,8 @@ import AuditWire
 import EventLog
 import FileChanges
 import Replay
+import Settings
+import System
 
 /// What is fuzzed. Each target takes any bytes at all; a trap (bounds, overflow, a broken promise) is the finding.
 package enum FuzzTarget: String, CaseIterable, Sendable {
@@ -15,6 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case rules
   /// A line of our own log, from anybody's hand.
   case log
+  /// A settings file.
+  case settings
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -22,6 +26,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .assembler: assemble(input)
     case .rules: parseRules(input)
     case .log: readLogLine(input)
+    case .settings: parseSettings(input)
     }
   }
 }
@@ -34,6 +39,7 @@ private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
 private func tokenise(_ input: [UInt8]) {
   let all = input.span.bytes
   var reader = HeaderReader()
+  var last: RecordHeader?
   var start = 0
   while start < input.count {
     let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: input.count) ?? input.count
@@ -41,10 +47,15 @@ private func tokenise(_ input: [UInt8]) {
     start = end + 1
     let at = LinePrefix(line)?.headerStart ?? 0
     require(at <= line.byteCount, "a prefix that is longer than its line")
-    let header = reader.read(line, at: at)
+    var isSame = false
+    let previous = last
+    let header = reader.read(line, at: at, isSame: &isSame)
     // the memo must say what a fresh reader says
     var fresh = HeaderReader()
-    require(fresh.read(line, at: at) == header, "the header memo is wrong")
+    var isFreshSame = false
+    require(fresh.read(line, at: at, isSame: &isFreshSame) == header && !isFreshSame, "the header memo is wrong")
+    require(!isSame || previous?.time == header?.time && previous?.serial == header?.serial, "another event's header is called the same")
+    last = header
     fields(line, from: header?.bodyStart ?? 0)
     if let first = RecordType(name: line.extracting(0..<min(line.byteCount, 24))) { _ = first.name }
   }
@@ -146,7 +157,7 @@ private func parseRules(_ input: [UInt8]) {
   }
   for line in RuleFile.parse(input, file: "fuzz", paths: files) {
     switch line.content {
-    case .failure(let failure): require(!failure.message.isEmpty, "an error without a message")
+    case .failure(let failure): check(failure, .usage)
     case .success(let parsed): check(parsed)
     }
   }
@@ -182,4 +193,18 @@ private func readLogLine(_ input: [UInt8]) {
   _ = line.name("file.path", raw: "fsaudit.raw.path")
   let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
   require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+}
+
+private func parseSettings(_ input: [UInt8]) {
+  do { _ = try Settings.parse(input, file: "fuzz") } catch let failure as Failure {
+    check(failure, .usage)
+  } catch {
+    fatalError("\(error)")
+  }
+}
+
+/// An error names its place, and nothing that the input holds reaches the terminal through it.
+private func check(_ failure: Failure, _ status: ExitStatus) {
+  require(failure.message.hasPrefix("fuzz:") && failure.exit == status, "an error without its place: \(failure)")
+  require(printable(failure.description) == failure.description, "a control byte in a message: \(failure.description)")
 }
