@@ -11,6 +11,7 @@ struct SearchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search",
     abstract: "Find changes in auditd's logs, read as they are.",
+    usage: "fsaudit search --audit-log <file> ... [<filters>] [--format <format>]",
     discussion: """
       Reads RAW and ENRICHED logs, plain or packed with gzip or zstd, in the order given; '-' is stdin. Values of one filter are \
       alternatives, different filters must all agree. Exits with 1 when nothing matches. The log of the fsaudit daemon is read \

@@ -19,8 +19,9 @@ final class TestDaemon {
   /// - Parameters:
   ///   - log: more lines for the `[log]` section.
   ///   - logDirectory: another place for the log.
+  ///   - runtimeDirectory: where it keeps its lock and its record of rules; what `watch` uses is /run/fsaudit.
   ///   - rules: the rules; `TREE` stands for the watched tree. nil for the one that `fsaudit rule` would make of a watch.
-  init(log: String = "", logDirectory: String? = nil, rules: String? = nil, source: String = "") throws {
+  init(log: String = "", logDirectory: String? = nil, rules: String? = nil, source: String = "", runtimeDirectory: String? = nil) throws {
     home = try TemporaryDirectory()
     tree = try home.makeDirectory("tree")
     outside = try home.makeDirectory("outside")
@@ -38,7 +39,7 @@ final class TestDaemon {
       compress = "none"
       \(log)
       [daemon]
-      runtime_directory = "\(home["run"])"
+      runtime_directory = "\(runtimeDirectory ?? home["run"])"
       state_directory = "\(home["state"])"
       status_interval = "1s"
 
@@ -88,15 +89,19 @@ final class TestDaemon {
     program = nil
   }
 
-  /// Waits until what happened before is in the log: a change that is made now is. Needs a log that can be written.
+  /// Waits until what happened before is in the log: a change that is made now is. One that the daemon could not write is made again.
   func settle(seconds: Int = 20) throws {
-    settles += 1
-    let name = "settled-\(settles)"
-    let path = "\(tree)/.\(name)"
-    try call("mkdir", path) { mkdir(path, 0o700) }
-    try call("rmdir", path) { rmdir(path) }
     let running = try #require(program, "the daemon was never started")
-    let isThere = running.wait(seconds: seconds) { ((try? logEnd().count(of: "\"action\":\"rmdir\"", and: name + "\"")) ?? 0) > 0 }
+    let end = milliseconds(CLOCK_MONOTONIC) + Int64(seconds) * 1000
+    var isThere = false
+    while !isThere, milliseconds(CLOCK_MONOTONIC) < end {
+      settles += 1
+      let name = "settled-\(settles)"
+      let path = "\(tree)/.\(name)"
+      try call("mkdir", path) { mkdir(path, 0o700) }
+      try call("rmdir", path) { rmdir(path) }
+      isThere = running.wait(seconds: 3) { ((try? logEnd().count(of: "\"action\":\"rmdir\"", and: name + "\"")) ?? 0) > 0 }
+    }
     let said = try messages()
     try #require(isThere, "a change does not come into the log: \(said)")
   }
@@ -178,4 +183,14 @@ func kernelRules() throws -> [[UInt8]] {
 func kernelStatus() throws -> KernelStatus {
   var audit = try KernelAudit()
   return try audit.status()
+}
+
+/// Waits until `condition` holds; false after `seconds`.
+func eventually(seconds: Int = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+  let end = milliseconds(CLOCK_MONOTONIC) + Int64(seconds) * 1000
+  while try !condition() {
+    if milliseconds(CLOCK_MONOTONIC) > end { return false }
+    usleep(20_000)
+  }
+  return true
 }

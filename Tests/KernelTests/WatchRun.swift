@@ -6,8 +6,8 @@ import Testing
 final class WatchRun {
   let program: RunningProgram
 
-  init(_ arguments: [String], output: Int32? = nil, environment: [String: String] = [:]) throws {
-    program = try RunningProgram(fsauditBinary, ["watch"] + arguments, output: output, environment: environment)
+  init(_ arguments: [String], output: Int32? = nil) throws {
+    program = try RunningProgram(fsauditBinary, ["watch"] + arguments, output: output)
     let isUp = try program.wait(seconds: 20) { try messages().contains("fsaudit: watching ") || !program.isRunning() }
     let said = try messages()
     try #require(isUp && program.isRunning(), "watch does not start: \(said)")

@@ -1,6 +1,6 @@
 // File operations through io_uring, which no rule of the exit list sees.
-// usage: uring DIRECTORY [async]: mkdir d, create f, rename f g, unlink g, rmdir d, all by IORING_OP_*AT below DIRECTORY; then
-// waits for its standard input to end, so that /proc still knows it.
+// usage: uring DIRECTORY [async] [slow]: mkdir d, create f, rename f g, unlink g, rmdir d, all by IORING_OP_*AT below DIRECTORY (slow: with
+// time to look at each); then waits for its standard input to end, so that /proc still knows it.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <liburing.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static struct io_uring ring;
-static int async;
+static int async, slow;
 
 static int done(struct io_uring_sqe *sqe, const char *what) {
   struct io_uring_cqe *cqe;
@@ -19,12 +19,16 @@ static int done(struct io_uring_sqe *sqe, const char *what) {
   int result = cqe->res;
   io_uring_cqe_seen(&ring, cqe);
   if (result < 0) fprintf(stderr, "%s: %s\n", what, strerror(-result));
+  if (slow) usleep(150000);
   return result;
 }
 
 int main(int argc, char **argv) {
   if (argc < 2 || chdir(argv[1])) { perror("chdir"); return 2; }
-  async = argc > 2 && !strcmp(argv[2], "async");
+  for (int i = 2; i < argc; i++) {
+    async |= !strcmp(argv[i], "async");
+    slow |= !strcmp(argv[i], "slow");
+  }
   if (io_uring_queue_init(8, &ring, 0)) { perror("io_uring_queue_init"); return 3; }
   struct io_uring_sqe *sqe;
   int failed = 0;
