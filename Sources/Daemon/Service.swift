@@ -14,14 +14,14 @@ import System
 ///
 /// The main thread does what may take its time: signals, rules, the kernel's counters, status, systemd.
 package final class Service {
-  private let settings: Settings
+  let settings: Settings
   private let settingsPath: String?
   private let version: String
-  private var log: Logger
+  var log: Logger
   private let host: String
 
   private let queue: BatchQueue
-  private let mailbox: ReceiverMailbox
+  let mailbox: ReceiverMailbox
   private let walk: TreeWalk
   private let status = LogStatus()
   private let accounts = Accounts()
@@ -33,12 +33,12 @@ package final class Service {
   private var ours: [KernelSetting] = []
   private var source = Settings.Source.Kind.auto
   private var memo = KernelMemo(directory: "")
-  private var trees = WatchedTrees([])
-  private var rules: [Rule] = []
+  var trees = WatchedTrees([])
+  var rules: [Rule] = []
   private var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
-  private var rulesFault: String?
+  var rulesFault: String?
 
   /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
   package init(_ settings: Settings, settingsPath: String?, version: String) throws {
@@ -238,66 +238,6 @@ package final class Service {
     housekeeping.signal()
   }
 
-  // MARK: Rules
-
-  /// Loads rules.d. A fault in it is said, not fatal: better a daemon with yesterday's rules than none.
-  private func loadRules(_ audit: inout KernelAudit) {
-    do {
-      _ = try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
-      var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-      if (try? System.status(of: settings.rules.directory)) != nil {
-        let lines = try RuleFile.files(in: settings.rules.directory).flatMap { try RuleFile.read($0, trusted: true) }
-        let report = try book.load(lines)
-        for note in report.notes { log.info("\(note)") }
-        for failure in report.failures { log.error("\(failure)") }
-        if !report.added.isEmpty || !report.removed.isEmpty {
-          log.notice("rules: \(report.added.count) added, \(report.removed.count) removed")
-        }
-      } else {
-        log.notice("\(settings.rules.directory) does not exist: no rules loaded")
-      }
-      rulesFault = nil
-    } catch {
-      rulesFault = "\(error)"
-      log.error("rules: \(error)")
-    }
-    refreshRules()
-  }
-
-  /// What the kernel has now; tells the receiver when it changed.
-  private func refreshRules() {
-    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let listed = try? book.list() else { return }
-    let now = listed.compactMap(\.rule)
-    if now == rules { return }
-    rules = now
-    let seen = WatchedTrees(now)
-    let new = seen.roots.filter { !trees.roots.contains($0) }
-    trees = seen
-    mailbox.post { orders in
-      orders.coverage = Coverage(seen.scopes)
-      orders.roots = seen.roots
-      orders.walks += new
-    }
-    if now.blocksEverything {
-      log.warning("a rule `-a never,task` keeps the kernel from auditing new processes: remove it and restart what is to be watched")
-    }
-  }
-
-  /// Puts back what the kernel dropped with a replaced directory, and installs what waited for its path.
-  private func repairRules() {
-    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let repairs = try? book.repair() else { return }
-    for repair in repairs {
-      switch repair.state {
-      case .installed: log.notice("now watched: \(repair.line)")
-      case .rearmed:
-        log.warning("watched again after its directory was replaced: \(repair.line)")
-        report(Gap(.coverage, untilMs: milliseconds(CLOCK_REALTIME), detail: repair.line))
-      case .refused: log.error("the kernel refuses: \(repair.line)")
-      case .waiting, .removedByOthers: break
-      }
-    }
-  }
-
   // MARK: Running
 
   private func supervise(_ signals: borrowing Signals, _ control: borrowing LocalSocket, _ audit: inout KernelAudit) throws {
@@ -363,7 +303,7 @@ package final class Service {
 
   private var kernelSeenMs = milliseconds(CLOCK_REALTIME)
 
-  private func report(_ gap: Gap) {
+  func report(_ gap: Gap) {
     gapCounts[gap.reason, default: 0] += 1
     mailbox.post { $0.gaps.append(gap) }
   }

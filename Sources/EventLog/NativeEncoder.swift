@@ -16,7 +16,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   let names: NameSources
   private var actors = ActorCache()
   private var commandLines = CommandLineCache()
-  private var context = Context()
+  private var context = LineContext()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch: [UInt8] = []
@@ -38,41 +38,6 @@ package struct NativeEncoder: ~Copyable, Sendable {
   package mutating func forgetNames() {
     actors.removeAll()
     context.isValid = false
-  }
-
-  /// The middle of the last line, from the process to the host: the same for most events of one process.
-  private struct Context: Sendable {
-    var isValid = false
-    var json: [UInt8] = []
-    private var actor = 0
-    private var commandLine = 0
-    private var keys: Coverage.KeySet = 0
-    private var directory: [UInt8] = []
-    private var encoding = Value.Encoding.absent
-
-    func matches(
-      _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
-    ) -> Bool {
-      guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
-        encoding.rawValue == typed.cwd.encoding.rawValue
-      else { return false }
-      let bytes = event.bytes.span.bytes
-      return bytes.extracting(typed.cwd.slice.range).equals(directory.span.bytes)
-    }
-
-    mutating func remember(
-      _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet,
-      _ lines: borrowing JSONWriter, from start: Int
-    ) {
-      isValid = event.node.isEmpty && typed.hasSyscall
-      guard isValid else { return }
-      (self.actor, self.commandLine, self.keys) = (actor, commandLine, keys)
-      directory.removeAll(keepingCapacity: true)
-      directory.append(event.bytes, typed.cwd.slice.range)
-      encoding = typed.cwd.encoding
-      json.removeAll(keepingCapacity: true)
-      lines.withBytes(from: start) { json.append($0) }
-    }
   }
 
   /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
