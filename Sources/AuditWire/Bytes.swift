@@ -56,7 +56,9 @@ extension RawSpan {
       other.withUnsafeBytes { theirs in
         guard count > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return true }
         if count < 8 {
-          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) { return false }
+          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) {
+            return false
+          }
           return true
         }
         var at = 0

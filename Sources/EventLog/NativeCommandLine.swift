@@ -30,7 +30,8 @@ struct CommandLineCache: ~Copyable, Sendable {
   private mutating func fill(_ place: Int, _ text: RawSpan, _ encoding: Value.Encoding) {
     decoded.removeAll(keepingCapacity: true)
     // the cursor took a bare word for hexadecimal unseen
-    let value = encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
+    let value =
+      encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
     value.decode(from: text, into: &decoded)
     entries[place].isCut = decoded.count >= 127
     // a log from anybody's hand may hold more than the kernel's 128
