@@ -49,25 +49,39 @@ package struct TemporaryRules: Sendable {
     return more.isEmpty ? [watch] : [watch, supplement]
   }
 
-  /// Adds the rules of `lines` to the kernel for this process.
-  /// - Throws: when the kernel refuses one; then none of them is left.
-  package init(_ lines: [RuleLine], directory: String = RuleBook.standardDirectory) throws(Failure) {
+  /// What shows changes that io_uring makes below the watched directories (AUDIT-FACTS 8): rules of the io_uring list, with `dir=` only, because
+  /// `path=` matches the wrong thing there. Kernels before 5.16, or without io_uring, refuse them.
+  package static func ringRules(for lines: [RuleLine], key: [UInt8]) -> [Rule] {
+    // IORING_OP_*: fallocate openat openat2 renameat unlinkat mkdirat symlinkat linkat fsetxattr setxattr ftruncate
+    var operations = SyscallSet.none
+    for number in [17, 18, 28, 35, 36, 37, 38, 39, 41, 42, 55] { operations.insert(number) }
+    let directories = Set(lines.flatMap(\.rules).compactMap { $0.fields.first { $0.id == AUDIT_DIR } })
+    return directories.map { Rule(.ring, .always, syscalls: operations, fields: [$0, RuleField(AUDIT_FILTERKEY, text: key)]) }
+  }
+
+  /// Adds the rules of `lines` to the kernel for this process, and those of `optional` that the kernel takes.
+  /// - Throws: when the kernel refuses one of `lines`; then none of them is left.
+  package init(_ lines: [RuleLine], optional: [Rule] = [], directory: String = RuleBook.standardDirectory) throws(Failure) {
     self.directory = directory
     var book = try RuleBook(directory: directory)
     let lock = try book.locked()
     defer { withExtendedLifetime(lock) {} }
     let kernel = Set(try book.rules())
     var seen: Set<Rule> = []
-    rules = lines.flatMap(\.rules).filter { !kernel.contains($0) && seen.insert($0).inserted }
+    let wanted = lines.flatMap(\.rules).filter { !kernel.contains($0) && seen.insert($0).inserted }
+    let extra = optional.filter { !kernel.contains($0) && seen.insert($0).inserted }
     var ledger = Ledger()
     ledger.owner = "\(getpid()) \(startTime(of: getpid()) ?? "0")"
-    ledger.entries = rules.map { Ledger.Entry(origin: .watch, whenCreated: false, line: $0.line, rules: [$0], identity: "") }
+    ledger.entries = (wanted + extra).map { Ledger.Entry(origin: .watch, whenCreated: false, line: $0.line, rules: [$0], identity: "") }
     let path = Self.path(directory)
     try ledger.write(to: path)
-    do { try book.change(rules.map { .append($0) }) } catch {
+    do { try book.change(wanted.map { .append($0) }) } catch {
       unlink(path)
       throw book.audit.failure(error)
     }
+    var taken: [Rule] = []
+    for rule in extra where (try? book.send(.append(rule))) != nil { taken.append(rule) }
+    rules = wanted + taken
   }
 
   /// Takes the rules away again. Those that the kernel has dropped by itself, with their directory, are no error.
@@ -75,11 +89,13 @@ package struct TemporaryRules: Sendable {
     var book = try RuleBook(directory: directory)
     let lock = try book.locked()
     defer { withExtendedLifetime(lock) {} }
+    var fault: Failure?
     for rule in rules {
       do { try book.send(.delete(rule)) } catch {
-        if error.code != .noSuchFileOrDirectory { throw book.audit.failure(error) }
+        if error.code != .noSuchFileOrDirectory { fault = book.audit.failure(error) }
       }
     }
+    if let fault { throw fault }
     unlink(Self.path(directory))
   }
 

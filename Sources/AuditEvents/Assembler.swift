@@ -58,9 +58,9 @@ package struct Assembler: Sendable {
   private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
-  /// Complete events that the caller has not taken yet.
-  private var ready: [Int32] = []
-  private var readyHead = 0
+  /// Complete events that the caller has not taken yet, as a list through ``links``.
+  private var firstReady: Int32 = -1
+  private var lastReady: Int32 = -1
   /// The last events that were closed, by the low bits of their serial: what comes later is late.
   private var closed: [UInt64]
 
@@ -77,7 +77,6 @@ package struct Assembler: Sendable {
     self.endsAtProctitle = endsAtProctitle
     slotOfSerial = Array(repeating: -1, count: 4096)
     closed = Array(repeating: .max, count: 256)
-    ready.reserveCapacity(64)
   }
 
   /// Takes one record: its type, and its text from `audit(` on. `node` is the host of a log line, or empty.
@@ -95,16 +94,27 @@ package struct Assembler: Sendable {
       finishAtEnd(found)
       return found
     }
+    let body = text.extracting(found.bodyStart..<text.byteCount)
+    var slot = lastSlot
     // nearly every record belongs to the event of the one before
-    let slot = isSame && lastSlot >= 0 && node.isEmpty ? lastSlot : openSlot(for: found, node: node)
-    lastSlot = node.isEmpty ? slot : -1
-    append(type, text.extracting(found.bodyStart..<text.byteCount), to: slot, now: now)
-    if type.standsAlone, slots[slot].records.count == 1 {
-      close(slot, .alone)
-    } else if endsAtProctitle, type == .proctitle {
-      close(slot, .proctitle)
+    let isNext = isSame && slot >= 0 && node.isEmpty
+    if !isNext {
+      slot = openSlot(for: found, node: node)
+      lastSlot = node.isEmpty ? slot : -1
+      touch(slot, now)
     }
-    if openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
+      slots[slot].droppedRecords &+= 1
+      counters.oversized &+= 1
+    } else {
+      slots[slot].append(type, body)
+      openBytes &+= body.byteCount
+    }
+    if endsAtProctitle, type == .proctitle {
+      close(slot, .proctitle)
+    } else if type.standsAlone, slots[slot].records.count == 1 {
+      close(slot, .alone)
+    } else if !isNext, openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
       counters.evicted &+= 1
       close(Int(oldest), .evicted)
     }
@@ -131,15 +141,9 @@ package struct Assembler: Sendable {
   /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
   /// complete.
   package mutating func next(_ event: inout Event) -> Bool {
-    guard readyHead < ready.count else {
-      if readyHead > 0 {
-        ready.removeAll(keepingCapacity: true)
-        readyHead = 0
-      }
-      return false
-    }
-    let slot = ready[readyHead]
-    readyHead &+= 1
+    let slot = firstReady
+    guard slot >= 0 else { return false }
+    firstReady = links[Int(slot)].after
     swap(&slots[Int(slot)], &event)
     freeSlots.append(slot)
     return true
@@ -187,7 +191,6 @@ package struct Assembler: Sendable {
     slots[slot].reset(serial: header.serial, time: header.time)
     if !node.isEmpty {
       slots[slot].setNode(node)
-      openBytes &+= node.byteCount
     }
     if closed[Int(header.serial & 255)] == key(header) {
       slots[slot].isLate = true
@@ -199,14 +202,8 @@ package struct Assembler: Sendable {
     return slot
   }
 
-  private mutating func append(_ type: RecordType, _ body: RawSpan, to slot: Int, now: Int64) {
-    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
-      slots[slot].droppedRecords &+= 1
-      counters.oversized &+= 1
-    } else {
-      slots[slot].append(type, body)
-      openBytes &+= body.byteCount
-    }
+  /// The event is the newest again.
+  private mutating func touch(_ slot: Int, _ now: Int64) {
     links[slot].lastRecordTime = now
     links[slot].lastRecordCount = counters.records
     if Int(newest) != slot {
@@ -222,10 +219,12 @@ package struct Assembler: Sendable {
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
     openCount &-= 1
-    openBytes &-= slots[slot].byteCount
+    openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
     unlink(slot)
     counters.events &+= 1
-    ready.append(Int32(slot))
+    links[slot].after = -1
+    if firstReady >= 0 { links[Int(lastReady)].after = Int32(slot) } else { firstReady = Int32(slot) }
+    lastReady = Int32(slot)
   }
 
   private mutating func link(_ slot: Int) {

@@ -13,7 +13,7 @@ package struct RecordSlice: Sendable {
 /// stream of events allocates nothing.
 package struct Event: Sendable {
   /// How the event came to its end.
-  package enum Completion: UInt8, Sendable {
+  @usableFromInline package enum Completion: UInt8, Sendable {
     /// The kernel's EOE record arrived: every record that was sent has been seen.
     case endOfEvent
     /// The PROCTITLE record, the kernel's last before EOE, where EOE is not written (auditd's log).
@@ -26,6 +26,10 @@ package struct Event: Sendable {
     case evicted
     /// The log ended.
     case endOfInput
+
+    /// By number, see ``RecordType``.
+    @inlinable @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
   }
 
   package var serial: UInt32 = 0
@@ -51,7 +55,7 @@ package struct Event: Sendable {
     self.time = time
     if bytes.count > 65536 { bytes = [] }
     byteCount = 0
-    if records.capacity > 512 { records = [] } else { records.removeAll(keepingCapacity: true) }
+    if records.capacity > 512 { records = [] } else { records.clear() }
     node = .none
     completion = .endOfEvent
     droppedRecords = 0

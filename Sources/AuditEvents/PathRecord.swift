@@ -4,32 +4,41 @@ import AuditWire
 ///
 /// The device is the kernel's `s_dev`, which on btrfs differs from what stat(2) says; a mount's own number is in
 /// /proc/self/mountinfo.
-package struct FileIdentity: Hashable, Sendable {
+@usableFromInline package struct FileIdentity: Hashable, Sendable {
   /// `major << 20 | minor`, the kernel's own layout (include/linux/kdev_t.h).
-  package var device: UInt32
-  package var inode: UInt64
+  @usableFromInline package var device: UInt32
+  @usableFromInline package var inode: UInt64
 
-  package init(device: UInt32, inode: UInt64) {
+  @inlinable package init(device: UInt32, inode: UInt64) {
     self.device = device
     self.inode = inode
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(major: UInt32, minor: UInt32, inode: UInt64) {
     self.init(device: major &<< 20 | minor & 0xfffff, inode: inode)
   }
 
-  package var major: UInt32 { device >> 20 }
-  package var minor: UInt32 { device & 0xfffff }
+  @inlinable package var major: UInt32 { device >> 20 }
+  @inlinable package var minor: UInt32 { device & 0xfffff }
   /// No inode was logged (a failed look-up, a symbolic link's text).
-  package var isUnknown: Bool { inode == 0 && device == 0 }
-  package static let unknown = FileIdentity(device: 0, inode: 0)
+  @inlinable package var isUnknown: Bool { inode == 0 && device == 0 }
+  @inlinable package static var unknown: FileIdentity { FileIdentity(device: 0, inode: 0) }
+
+  @inlinable @inline(__always)
+  package static func == (left: FileIdentity, right: FileIdentity) -> Bool { left.inode == right.inode && left.device == right.device }
 }
 
 /// One PATH record: an object that the call looked up.
 package struct PathRecord: Sendable {
   /// What the object was to the call (kernel/auditsc.c audit_log_name).
-  package enum NameType: UInt8, Sendable { case unknown, normal, parent, delete, create }
+  @usableFromInline package enum NameType: UInt8, Sendable {
+    case unknown, normal, parent, delete, create
+
+    /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
+    @inlinable @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+  }
 
   /// The text that the process gave, or for a parent what the kernel made of it (wrong under dirfd: AUDIT-FACTS 4).
   package var name: Value = .absent
@@ -48,18 +57,40 @@ package struct PathRecord: Sendable {
   /// the one for the object that was then made.
   var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
 
-  mutating func read(_ bytes: RawSpan, _ body: Slice) -> Bool {
+  mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
+    // events that follow each other in one directory share their first record, the parent's
+    let whole = bytes.extracting(body.range)
+    if let known = tails.first(whole) {
+      self = known
+      name.slice.start &+= body.start
+      return true
+    }
     let text = bytes.extracting(0..<body.end)
-    if readInOrder(text, body) { return true }
-    return readFields(text, body)
+    var cursor = Cursor(at: Int(body.start))
+    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
+      return readFields(text, body)
+    }
+    name = cursor.value(text)
+    guard cursor.skip(" inode=", text), let inode = cursor.decimal(text) else { return readFields(text, body) }
+    let name = name
+    let tail = text.extracting(cursor.at..<text.byteCount)
+    if let known = tails.find(tail) {
+      self = known
+    } else {
+      guard readTail(tail) else { return readFields(text, body) }
+      tails.remember(tail, self)
+    }
+    self.name = name
+    item = Int32(truncatingIfNeeded: number)
+    identity.inode = inode
+    if item == 0 { tails.rememberFirst(whole, self, at: body.start) }
+    return true
   }
 
-  @inline(__always)
-  private mutating func readInOrder(_ text: RawSpan, _ body: Slice) -> Bool {
-    var cursor = Cursor(at: Int(body.start))
-    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else { return false }
-    name = cursor.value(text)
-    guard cursor.skip(" inode=", text), let inode = cursor.decimal(text), cursor.skip(" dev=", text),
+  /// From ` dev=` on, in the kernel's order.
+  private mutating func readTail(_ text: RawSpan) -> Bool {
+    var cursor = Cursor()
+    guard cursor.skip(" dev=", text),
       let major = cursor.hexadecimal(text), cursor.skip(":", text), let minor = cursor.hexadecimal(text),
       cursor.skip(" mode=", text), let mode = cursor.octal(text), cursor.skip(" ouid=", text), let owner = cursor.decimal(text),
       cursor.skip(" ogid=", text), let group = cursor.decimal(text), cursor.skip(" rdev=", text),
@@ -67,8 +98,7 @@ package struct PathRecord: Sendable {
     else { return false }
     if cursor.skip(" obj=", text) { _ = cursor.value(text) }
     guard cursor.skip(" namety", text), cursor.skip("pe=", text) else { return false }
-    item = Int32(truncatingIfNeeded: number)
-    identity = FileIdentity(major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: inode)
+    identity = FileIdentity(major: UInt32(truncatingIfNeeded: major), minor: UInt32(truncatingIfNeeded: minor), inode: 0)
     self.mode = UInt32(truncatingIfNeeded: mode)
     self.owner = UInt32(truncatingIfNeeded: owner)
     self.group = UInt32(truncatingIfNeeded: group)
@@ -107,6 +137,42 @@ package struct PathRecord: Sendable {
     }
     return found
   }
+}
+
+/// What PATH records end with, from ` dev=` on, read once: device, mode, owner and type repeat from event to event.
+struct PathTails: Sendable {
+  private var entries = [(text: [UInt8], record: PathRecord)](repeating: ([], PathRecord()), count: 32)
+
+  /// The fields that these bytes spell, nil where they are new. Name, item and inode are not among them.
+  func find(_ tail: RawSpan) -> PathRecord? {
+    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
+    return PathTails.same(tail, entries[place].text) ? entries[place].record : nil
+  }
+
+  mutating func remember(_ tail: RawSpan, _ record: PathRecord) {
+    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
+    // a tail that SELinux or a file's capabilities make long is cheap enough to read again
+    guard tail.byteCount <= 256 else { return }
+    entries[place].text.removeAll(keepingCapacity: true)
+    entries[place].text.append(tail)
+    entries[place].record = record
+  }
+
+  private var firstText: [UInt8] = []
+  private var firstRecord = PathRecord()
+
+  /// The record that consists of these bytes, if it was the last first one of its event; its name counts from the body's start.
+  func first(_ body: RawSpan) -> PathRecord? { PathTails.same(body, firstText) ? firstRecord : nil }
+
+  mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
+    guard body.byteCount <= 1024 else { return }
+    firstText.removeAll(keepingCapacity: true)
+    firstText.append(body)
+    firstRecord = record
+    firstRecord.name.slice.start &-= start
+  }
+
+  private static func same(_ bytes: RawSpan, _ array: [UInt8]) -> Bool { !array.isEmpty && bytes.equals(array.span.bytes) }
 }
 
 extension PathRecord.NameType {

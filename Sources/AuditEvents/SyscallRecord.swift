@@ -3,7 +3,13 @@ import AuditWire
 /// The SYSCALL record: what was called, with what, by whom.
 package struct SyscallRecord: Sendable {
   /// `success=`: absent where the call never returned (kernel/auditsc.c audit_log_exit, return_valid).
-  package enum Success: UInt8, Sendable { case unknown, yes, no }
+  @usableFromInline package enum Success: UInt8, Sendable {
+    case unknown, yes, no
+
+    /// By number, see ``RecordType``.
+    @inlinable @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+  }
 
   /// AUDIT_ARCH_*: machine and word size (include/uapi/linux/audit.h).
   package var architecture: UInt32 = 0

@@ -20,6 +20,14 @@ package struct TypedEvent: Sendable {
   /// PATH records are numbered without holes, so a hole is a lost record.
   package var isMissingPaths = false
 
+  private var tails = PathTails()
+
+  /// Whether records of `event`, which this was read from, are known to be missing. What the kernel says outside of a system call (CONFIG_CHANGE when a
+  /// rule is added) has no end record: it is whole, though it waits until its time or its place runs out.
+  package func isIncomplete(_ event: borrowing Event) -> Bool {
+    isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
+  }
+
   package init() {
     paths.reserveCapacity(16)
     otherRecords.reserveCapacity(16)
@@ -37,8 +45,8 @@ package struct TypedEvent: Sendable {
     openFlags = nil
     hasExecve = false
     isMissingPaths = false
-    paths.removeAll(keepingCapacity: true)
-    otherRecords.removeAll(keepingCapacity: true)
+    paths.clear()
+    otherRecords.clear()
     let bytes = event.bytes.span.bytes
     var recordCount = 0
     var hasPlaceholder = false
@@ -47,7 +55,7 @@ package struct TypedEvent: Sendable {
       switch record.type.rawValue {
       case RecordType.path.rawValue:
         var path = PathRecord()
-        if path.read(bytes, record.body) {
+        if path.read(bytes, record.body, &tails) {
           if Int(path.item) != recordCount { isMissingPaths = true }
           recordCount &+= 1
           if path.isPlaceholder { hasPlaceholder = true }

@@ -20,7 +20,7 @@ package struct ReceiveOutcome: Sendable, Equatable {
   /// there to hear of it.
   package internal(set) var replacedBy: UInt32?
 
-  package init() {}
+  package init(records: Int = 0) { self.records = records }
 
   /// What a datagram is.
   enum Content: Equatable {

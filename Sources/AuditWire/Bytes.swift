@@ -27,12 +27,17 @@ extension RawSpan {
 
   /// The byte at `index`, 0 at and behind the end: for look-ahead on hostile input.
   @inlinable @inline(__always)
-  package func peek(_ index: Int) -> UInt8 { index < byteCount ? byte(index) : 0 }
+  package func peek(_ index: Int) -> UInt8 {
+    UInt(bitPattern: index) < UInt(bitPattern: byteCount) ? unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self) : 0
+  }
 
   /// Eight bytes from `index`, the first one lowest; those behind the end read as 0.
   @inlinable @inline(__always)
   package func word(_ index: Int) -> UInt64 {
-    if index <= byteCount &- 8 { return UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) }
+    // one comparison instead of the span's two: this is the most frequent load of all
+    if index >= 0, index <= byteCount &- 8 {
+      return UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+    }
     return wordAtEnd(index)
   }
 
@@ -40,7 +45,7 @@ extension RawSpan {
   package func wordAtEnd(_ index: Int) -> UInt64 {
     var result: UInt64 = 0
     var at = byteCount
-    while at > index {
+    while at > max(0, index) {
       at &-= 1
       result = result &<< 8 | UInt64(byte(at))
     }
@@ -106,19 +111,20 @@ extension RawSpan {
     }
   }
 
-  /// A hash of the length, the first 32 and the last 16 bytes: for caches whose hits are confirmed byte by byte, so that a
+  /// A hash of the length, the first 32 bytes, eight in the middle and the last 16: for caches whose hits are confirmed byte by byte, so that a
   /// collision costs time and never correctness.
   @inlinable package func hash(seed: UInt64) -> UInt64 {
     let count = byteCount
-    var state = Swar.fold(seed ^ UInt64(truncatingIfNeeded: count) ^ word(0))
+    var state = seed ^ UInt64(truncatingIfNeeded: count) ^ word(0)
     if count > 8 {
-      state = Swar.fold(state ^ word(8))
-      state = Swar.fold(state ^ word(16))
-      state = Swar.fold(state ^ word(24))
-      state = Swar.fold(state ^ word(max(0, count &- 16)))
-      state = Swar.fold(state ^ word(max(0, count &- 8)))
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(8)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(16)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(24)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(count / 2)
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(max(0, count &- 16))
+      state = state &* 0xff51_afd7_ed55_8ccd &+ word(max(0, count &- 8))
     }
-    return state
+    return Swar.fold(state)
   }
 
   /// A copy of the bytes; for rare paths and tests.
@@ -147,19 +153,20 @@ extension RawSpan {
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// How many of the word's low bytes are lower-case hexadecimal digits, counted up to the first that is none; at most 8.
+  /// How many of the word's low bytes are hexadecimal digits of either case, counted up to the first that is none; at most 8.
   @inlinable @inline(__always)
   package static func hexCount(_ word: UInt64) -> Int {
     let low = word & spread(0x7f)
     let top = spread(0x80)
     // the high bit of a byte says: at least that value
     let isDigit = (low &+ spread(0x80 - 0x30)) & ~(low &+ spread(0x80 - 0x3a))
-    let isLetter = (low &+ spread(0x80 - 0x61)) & ~(low &+ spread(0x80 - 0x67))
+    let folded = low | spread(0x20)
+    let isLetter = (folded &+ spread(0x80 - 0x61)) & ~(folded &+ spread(0x80 - 0x67))
     let wrong = (~(isDigit | isLetter) | word) & top
     return wrong == 0 ? 8 : wrong.trailingZeroBitCount / 8
   }
 
-  /// The number that the word's first `count` (1…8) bytes, all lower-case hexadecimal digits, spell.
+  /// The number that the word's first `count` (1…8) bytes, all hexadecimal digits, spell.
   @inlinable @inline(__always)
   package static func hexadecimal(_ word: UInt64, _ count: Int) -> UInt64 {
     var value = (word & spread(0x0f)) &+ (word &>> 6 & spread(1)) &* 9
@@ -198,6 +205,13 @@ extension RawSpan {
     }
     return result
   }
+}
+
+extension Array {
+  /// Empties an array of a few trivial elements and keeps its memory; `removeAll(keepingCapacity:)` goes through the generic
+  /// replacement of ranges, which costs more than that many elements do.
+  @inlinable @inline(__always)
+  package mutating func clear() { while popLast() != nil {} }
 }
 
 /// Lends an array's bytes.

@@ -60,7 +60,7 @@
     return negative ? -value : value
   }
 
-  /// A hexadecimal number of at most 16 lower-case digits, as the kernel prints them.
+  /// A hexadecimal number of at most 16 digits, either case.
   @inlinable @inline(__always)
   package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? {
     let word = bytes.word(at)

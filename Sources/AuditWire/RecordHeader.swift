@@ -75,6 +75,12 @@ package struct LinePrefix: Equatable, Sendable {
   /// Where `audit(` starts.
   package var headerStart: Int
 
+  private init(_ type: RecordType, _ node: Slice, _ headerStart: Int) {
+    self.type = type
+    self.node = node
+    self.headerStart = headerStart
+  }
+
   /// Nil where the line is none of auditd's.
   package init?(_ bytes: RawSpan) {
     var cursor = Cursor()
@@ -84,20 +90,26 @@ package struct LinePrefix: Equatable, Sendable {
       node = Slice(start: cursor.at, count: blank - cursor.at)
       cursor.at = blank + 1
     }
-    guard cursor.skip("type=", bytes) else { return nil }
-    // the records of file events, of which logs consist
-    if cursor.skip("PATH msg", bytes) {
-      type = .path
-    } else if cursor.skip("SYSCALL ", bytes), cursor.skip("msg", bytes) {
-      type = .syscall
-    } else if cursor.skip("CWD msg", bytes) {
-      type = .cwd
-    } else if cursor.skip("PROCTITL", bytes), cursor.skip("E msg", bytes) {
-      type = .proctitle
-    } else {
-      guard let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
-      self.type = type
+    // the records of file events, of which logs consist, by two words
+    let second = bytes.word(cursor.at &+ 8)
+    switch bytes.word(cursor.at) {
+    case Swar.literal("type=PAT") where second & 0xffff_ffff_ffff == Swar.literal("H msg="):
+      self = LinePrefix(.path, node, cursor.at &+ 14)
+      return
+    case Swar.literal("type=SYS") where second == Swar.literal("CALL msg") && bytes.peek(cursor.at &+ 16) == UInt8(ascii: "="):
+      self = LinePrefix(.syscall, node, cursor.at &+ 17)
+      return
+    case Swar.literal("type=CWD") where second & 0xff_ffff_ffff == Swar.literal(" msg="):
+      self = LinePrefix(.cwd, node, cursor.at &+ 13)
+      return
+    case Swar.literal("type=PRO")
+    where second == Swar.literal("CTITLE m") && bytes.word(cursor.at &+ 16) & 0xff_ffff == Swar.literal("sg="):
+      self = LinePrefix(.proctitle, node, cursor.at &+ 19)
+      return
+    default: break
     }
+    guard cursor.skip("type=", bytes), let type = cursor.typeName(bytes), cursor.skip(" msg", bytes) else { return nil }
+    self.type = type
     guard cursor.skip("=", bytes) else { return nil }
     headerStart = cursor.at
   }

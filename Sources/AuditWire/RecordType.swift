@@ -1,30 +1,34 @@
 /// What a record is: the netlink message type, which auditd's log prints by name (`type=SYSCALL`).
-package struct RecordType: RawRepresentable, Equatable, Sendable {
-  package let rawValue: UInt16
+@usableFromInline package struct RecordType: RawRepresentable, Equatable, Sendable {
+  @usableFromInline package let rawValue: UInt16
 
-  @inline(__always)
+  @inlinable @inline(__always)
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  package static var user: RecordType { RecordType(rawValue: 1005) }
-  package static var login: RecordType { RecordType(rawValue: 1006) }
-  package static var syscall: RecordType { RecordType(rawValue: 1300) }
-  package static var path: RecordType { RecordType(rawValue: 1302) }
-  package static var configChange: RecordType { RecordType(rawValue: 1305) }
-  package static var socketAddress: RecordType { RecordType(rawValue: 1306) }
-  package static var cwd: RecordType { RecordType(rawValue: 1307) }
-  package static var execve: RecordType { RecordType(rawValue: 1309) }
-  package static var fdPair: RecordType { RecordType(rawValue: 1317) }
-  package static var mmap: RecordType { RecordType(rawValue: 1323) }
-  package static var endOfEvent: RecordType { RecordType(rawValue: 1320) }
-  package static var proctitle: RecordType { RecordType(rawValue: 1327) }
-  package static var replace: RecordType { RecordType(rawValue: 1329) }
-  package static var uringOperation: RecordType { RecordType(rawValue: 1336) }
-  package static var openat2: RecordType { RecordType(rawValue: 1337) }
+  /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
+  @inlinable @inline(__always)
+  package static func == (left: RecordType, right: RecordType) -> Bool { left.rawValue == right.rawValue }
+
+  @inlinable package static var user: RecordType { RecordType(rawValue: 1005) }
+  @inlinable package static var login: RecordType { RecordType(rawValue: 1006) }
+  @inlinable package static var syscall: RecordType { RecordType(rawValue: 1300) }
+  @inlinable package static var path: RecordType { RecordType(rawValue: 1302) }
+  @inlinable package static var configChange: RecordType { RecordType(rawValue: 1305) }
+  @inlinable package static var socketAddress: RecordType { RecordType(rawValue: 1306) }
+  @inlinable package static var cwd: RecordType { RecordType(rawValue: 1307) }
+  @inlinable package static var execve: RecordType { RecordType(rawValue: 1309) }
+  @inlinable package static var fdPair: RecordType { RecordType(rawValue: 1317) }
+  @inlinable package static var mmap: RecordType { RecordType(rawValue: 1323) }
+  @inlinable package static var endOfEvent: RecordType { RecordType(rawValue: 1320) }
+  @inlinable package static var proctitle: RecordType { RecordType(rawValue: 1327) }
+  @inlinable package static var replace: RecordType { RecordType(rawValue: 1329) }
+  @inlinable package static var uringOperation: RecordType { RecordType(rawValue: 1336) }
+  @inlinable package static var openat2: RecordType { RecordType(rawValue: 1337) }
 
   /// Whether records of this type come alone, never as part of a larger event: messages from user space (below 1300, from
   /// 2100) and the kernel's own notices. audit-userspace draws the line in the same places (auparse's "is this the last
   /// record" test); whatever is neither ends at EOE, PROCTITLE or the time-out.
-  package var standsAlone: Bool {
+  @inlinable package var standsAlone: Bool {
     switch rawValue {
     case 1305: false  // CONFIG_CHANGE precedes the SYSCALL of the auditctl that caused it, with the same serial
     case 0..<1300, 2000...: true

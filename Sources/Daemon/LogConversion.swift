@@ -32,8 +32,8 @@ package struct LogConversion: ~Copyable {
     let header = pipeline.add(
       type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
     guard let header else { return }
+    if header.time == now { return }
     now = header.time
-    // cheap: one comparison when nothing waits
     pipeline.expire(now: now)
   }
 

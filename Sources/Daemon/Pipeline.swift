@@ -48,7 +48,7 @@ package struct Pipeline: ~Copyable, Sendable {
       interpreter.interpret(event, typed)
       encoder.append(event, typed, interpreter)
       span.add(serial: event.serial, timeMs: event.time)
-      if event.completion == .timeout && typed.hasSyscall || event.completion == .evicted || typed.isMissingPaths {
+      if typed.isIncomplete(event) {
         incompleteEvents &+= 1
       }
     }

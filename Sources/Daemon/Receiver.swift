@@ -28,6 +28,8 @@ package struct ReceiverCounters: Sendable, Equatable {
   package var mapEvicted = 0
   package var mapRefused = 0
   package var isWalking = false
+  /// The input is at its end: auditd has stopped us.
+  package var hasEnded = false
   /// Changes with every round: the thread is alive.
   package var heartbeat: UInt64 = 0
 }
@@ -79,11 +81,38 @@ package final class ReceiverMailbox: Sendable {
   func publish(_ counters: ReceiverCounters) { published.withLock { $0 = counters } }
 }
 
+/// Where the receiving thread's records come from: the kernel, or auditd, whose plugin we are. Exactly one of them is there.
+package struct RecordInput: ~Copyable, Sendable {
+  package var kernel: KernelStream?
+  package var plugin: PluginStream?
+
+  package init(_ stream: consuming KernelStream) {
+    kernel = consume stream
+    plugin = nil
+  }
+
+  package init(_ stream: consuming PluginStream) {
+    kernel = nil
+    plugin = consume stream
+  }
+
+  var descriptor: Int32 {
+    switch kernel {
+    case .some(let stream): return stream.descriptor
+    case .none: break
+    }
+    switch plugin {
+    case .some(let stream): return stream.descriptor
+    case .none: return -1
+    }
+  }
+}
+
 /// The receiving thread: takes records from the kernel, has them turned into lines, and hands those to the writer.
 ///
 /// It never waits for anything but the kernel: a full queue is counted, a slow disk is the writer's affair.
 package struct Receiver: ~Copyable {
-  private var stream: KernelStream
+  private var input: RecordInput
   private var pipeline: Pipeline
   private var feed: BatchFeed
   private let mailbox: ReceiverMailbox
@@ -101,12 +130,13 @@ package struct Receiver: ~Copyable {
   private var nextWalk: Int64 = 0
   private var hasLost = false
   private var stopDeadline: Int64 = .max
+  private var hasEnded = false
 
   package init(
-    stream: consuming KernelStream, pipeline: consuming Pipeline, feed: consuming BatchFeed, mailbox: ReceiverMailbox, walk: TreeWalk,
+    input: consuming RecordInput, pipeline: consuming Pipeline, feed: consuming BatchFeed, mailbox: ReceiverMailbox, walk: TreeWalk,
     host: String
   ) {
-    self.stream = stream
+    self.input = input
     self.pipeline = pipeline
     self.feed = feed
     self.mailbox = mailbox
@@ -118,7 +148,7 @@ package struct Receiver: ~Copyable {
   /// lines covered.
   package consuming func run() throws(SystemError) {
     let poll = try Poll()
-    try poll.add(stream.descriptor, tag: 0)
+    try poll.add(input.descriptor, tag: 0)
     try poll.add(mailbox.wakeup.descriptor.raw, tag: 1)
     try poll.add(walk.descriptor, tag: 2)
     var isStopping = false
@@ -133,15 +163,16 @@ package struct Receiver: ~Copyable {
       if hasWalked { walk.apply(to: &pipeline.interpreter.map) }
       let received = try drain()
       let now = milliseconds(CLOCK_MONOTONIC)
-      // a multicast stream never runs dry on a busy host
-      if isStopping && (received == 0 || now > stopDeadline) { break }
+      // a multicast stream never runs dry on a busy host; auditd asks its plugins to end before it has told them everything
+      if isStopping && ((received == 0 && input.plugin == nil) || now > stopDeadline) || hasEnded { break }
       if now >= nextTick {
         tick(now)
         nextTick = now + 1000
       }
       flush()
-      // under load a short rest lets records gather: a wake-up costs as much as many of them
-      if received > 128 { pause(microseconds: 2000) }
+      // a short rest lets records gather: waking up, and waking the writer, costs as much as dozens of them. The socket's
+      // buffer holds a hundred times what can arrive meanwhile
+      if received > 0, !isStopping { pause(microseconds: 4000) }
     }
     pipeline.finish()
     serials.settle()
@@ -153,6 +184,7 @@ package struct Receiver: ~Copyable {
       pipeline.encoder.lines.line(lastNotice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
       flush()
     }
+    counters.hasEnded = true
     publish()
   }
 
@@ -174,10 +206,30 @@ package struct Receiver: ~Copyable {
 
   private mutating func receive(_ now: Int64) throws(SystemError) -> ReceiveOutcome {
     let empty = [UInt8]()
-    return try stream.receive { type, text in
+    guard input.kernel != nil else { return receiveLines(now) }
+    let outcome = try input.kernel?.receive { type, text in
       guard let header = pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now) else { return }
       serials.arrived(header.serial)
     }
+    return outcome ?? ReceiveOutcome()
+  }
+
+  /// The same from auditd: lines of its log, EOE included. Its own losses are auditd's to tell, in records of their own.
+  private mutating func receiveLines(_ now: Int64) -> ReceiveOutcome {
+    var records = 0
+    do throws(Failure) {
+      let goesOn = try input.plugin?.receive { line in
+        guard let prefix = LinePrefix(line) else { return }
+        records += 1
+        pipeline.add(
+          type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
+      }
+      if goesOn == false { hasEnded = true }
+    } catch {
+      complain("fsaudit: \(error)")
+      hasEnded = true
+    }
+    return ReceiveOutcome(records: records)
   }
 
   private mutating func note(_ outcome: ReceiveOutcome) {
@@ -189,7 +241,7 @@ package struct Receiver: ~Copyable {
     hasLost = true
     counters.overruns &+= 1
     let now = milliseconds(CLOCK_REALTIME)
-    let drops = stream.drops()
+    let drops = input.kernel?.drops() ?? 0
     feed.report(Gap(.overrun, count: UInt64(drops &- wasDropped), sinceMs: lastOverrunMs == 0 ? now : lastOverrunMs, untilMs: now))
     wasDropped = drops
     lastOverrunMs = now
@@ -211,7 +263,7 @@ package struct Receiver: ~Copyable {
       pipeline.encoder.lines.line(notice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
     }
     if orders.stop {
-      stream.unregister()
+      input.kernel?.unregister()
       stopDeadline = milliseconds(CLOCK_MONOTONIC) + 1000
     }
     return orders.stop

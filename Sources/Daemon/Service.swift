@@ -14,14 +14,14 @@ import System
 ///
 /// The main thread does what may take its time: signals, rules, the kernel's counters, status, systemd.
 package final class Service {
-  private let settings: Settings
+  let settings: Settings
   private let settingsPath: String?
   private let version: String
-  private var log: Logger
+  var log: Logger
   private let host: String
 
   private let queue: BatchQueue
-  private let mailbox: ReceiverMailbox
+  let mailbox: ReceiverMailbox
   private let walk: TreeWalk
   private let status = LogStatus()
   private let accounts = Accounts()
@@ -31,13 +31,14 @@ package final class Service {
   private var original = KernelStatus()
   /// What we set in the kernel, to be put back if it is still so.
   private var ours: [KernelSetting] = []
-  private var source = KernelSource.auto
-  private var trees = WatchedTrees([])
-  private var rules: [Rule] = []
+  private var source = Settings.Source.Kind.auto
+  private var memo = KernelMemo(directory: "")
+  var trees = WatchedTrees([])
+  var rules: [Rule] = []
   private var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
-  private var rulesFault: String?
+  var rulesFault: String?
 
   /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
   package init(_ settings: Settings, settingsPath: String?, version: String) throws {
@@ -67,10 +68,10 @@ package final class Service {
     var audit = try openKernel()
     original = try audit.status()
     kernel = original
-    let stream = try KernelStream.open(
-      wantedSource, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
-    source = stream.source
-    try configure(&audit)
+    let input = try openInput()
+    memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
+    original = memo.originals(now: original)
+    if source != .plugin { try configure(&audit) }
 
     let writer = SegmentWriter(logPolicy, host: host, status: status)
     let recovery = writer.recover()
@@ -83,9 +84,9 @@ package final class Service {
     let walkerThread = try Thread("walker") { walk.run() }
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
-    let receiverThread = try startReceiver(stream)
+    let receiverThread = try startReceiver(input)
     loadRules(&audit)
-    try enable(&audit)
+    if source != .plugin { try enable(&audit) }
 
     notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
@@ -105,12 +106,20 @@ package final class Service {
 
   // MARK: Starting
 
-  private var wantedSource: KernelSource {
+  /// Opens what the settings name, and notes in `source` what became of it.
+  private func openInput() throws -> RecordInput {
+    let wanted: KernelSource
     switch settings.source.kind {
-    case .auto: .auto
-    case .unicast: .unicast
-    case .multicast: .multicast
+    case .auto: wanted = .auto
+    case .unicast: wanted = .unicast
+    case .multicast: wanted = .multicast
+    case .plugin:
+      source = .plugin
+      return RecordInput(try PluginStream.standardInput())
     }
+    let stream = try KernelStream.open(wanted, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
+    source = stream.source == .unicast ? .unicast : .multicast
+    return RecordInput(stream)
   }
 
   private var logPolicy: LogPolicy {
@@ -144,6 +153,7 @@ package final class Service {
     let wanted: [KernelSetting] = [
       .backlogLimit(settings.source.backlogLimitRecords), .backlogWaitTime(try settings.source.backlogWaitJiffies()),
     ]
+    memo.remember(original)
     for setting in wanted where setting != setting.current(in: original) {
       do {
         try audit.set(setting)
@@ -184,19 +194,19 @@ package final class Service {
     }
   }
 
-  private func startReceiver(_ stream: consuming KernelStream) throws -> Thread {
-    let handoff = Handoff(stream)
+  private func startReceiver(_ input: consuming RecordInput) throws -> Thread {
+    let handoff = Handoff(input)
     let (queue, mailbox, walk, host, accounts) = (queue, mailbox, walk, host, accounts)
     let capacity = settings.directoryMap.maxEntries
     let log = log
     return try Thread("receiver") {
-      guard let stream = handoff.take() else { return }
+      guard let input = handoff.take() else { return }
       let pipeline = Pipeline(
         assembler: Assembler(endsAtProctitle: false),
         interpreter: Interpreter(map: FileChanges.DirectoryMap(capacity: capacity), lookup: LiveSources.lookup),
         encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
       let receiver = Receiver(
-        stream: stream, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
+        input: input, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
       do { try receiver.run() } catch { log.critical("receiving failed: \(error)") }
     }
   }
@@ -228,66 +238,6 @@ package final class Service {
     housekeeping.signal()
   }
 
-  // MARK: Rules
-
-  /// Loads rules.d. A fault in it is said, not fatal: better a daemon with yesterday's rules than none.
-  private func loadRules(_ audit: inout KernelAudit) {
-    do {
-      _ = try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
-      var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-      if (try? System.status(of: settings.rules.directory)) != nil {
-        let lines = try RuleFile.files(in: settings.rules.directory).flatMap { try RuleFile.read($0, trusted: true) }
-        let report = try book.load(lines)
-        for note in report.notes { log.info("\(note)") }
-        for failure in report.failures { log.error("\(failure)") }
-        if !report.added.isEmpty || !report.removed.isEmpty {
-          log.notice("rules: \(report.added.count) added, \(report.removed.count) removed")
-        }
-      } else {
-        log.notice("\(settings.rules.directory) does not exist: no rules loaded")
-      }
-      rulesFault = nil
-    } catch {
-      rulesFault = "\(error)"
-      log.error("rules: \(error)")
-    }
-    refreshRules()
-  }
-
-  /// What the kernel has now; tells the receiver when it changed.
-  private func refreshRules() {
-    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let listed = try? book.list() else { return }
-    let now = listed.compactMap(\.rule)
-    if now == rules { return }
-    rules = now
-    let seen = WatchedTrees(now)
-    let new = seen.roots.filter { !trees.roots.contains($0) }
-    trees = seen
-    mailbox.post { orders in
-      orders.coverage = Coverage(seen.scopes)
-      orders.roots = seen.roots
-      orders.walks += new
-    }
-    if now.blocksEverything {
-      log.warning("a rule `-a never,task` keeps the kernel from auditing new processes: remove it and restart what is to be watched")
-    }
-  }
-
-  /// Puts back what the kernel dropped with a replaced directory, and installs what waited for its path.
-  private func repairRules() {
-    guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let repairs = try? book.repair() else { return }
-    for repair in repairs {
-      switch repair.state {
-      case .installed: log.notice("now watched: \(repair.line)")
-      case .rearmed:
-        log.warning("watched again after its directory was replaced: \(repair.line)")
-        report(Gap(.coverage, untilMs: milliseconds(CLOCK_REALTIME), detail: repair.line))
-      case .refused: log.error("the kernel refuses: \(repair.line)")
-      case .waiting, .removedByOthers: break
-      }
-    }
-  }
-
   // MARK: Running
 
   private func supervise(_ signals: borrowing Signals, _ control: borrowing LocalSocket, _ audit: inout KernelAudit) throws {
@@ -315,6 +265,7 @@ package final class Service {
       }
       let counters = mailbox.counters
       rates.note(counters, nowMs: now)
+      if counters.hasEnded { return }
       if counters.heartbeat != heartbeat {
         heartbeat = counters.heartbeat
         silentSince = now
@@ -352,7 +303,7 @@ package final class Service {
 
   private var kernelSeenMs = milliseconds(CLOCK_REALTIME)
 
-  private func report(_ gap: Gap) {
+  func report(_ gap: Gap) {
     gapCounts[gap.reason, default: 0] += 1
     mailbox.post { $0.gaps.append(gap) }
   }
@@ -391,15 +342,26 @@ package final class Service {
       for setting in ours where setting.current(in: now) == setting {
         do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
       }
+      memo.forget()
       if now.lost > kernel.lost {
         report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
       }
     }
+    drainKernel(&audit)
     let notice = DaemonNotice(.stop, pid: getpid(), version: version, message: "stopped")
     mailbox.post { orders in
       orders.lastNotice = notice
       orders.stop = true
     }
+  }
+
+  /// Waits until the kernel has sent what it has queued: once we are not registered, that goes to the kernel log instead. On a host whose other
+  /// rules keep the queue filled, not longer than a stop may take.
+  private func drainKernel(_ audit: inout KernelAudit) {
+    let deadline = milliseconds(CLOCK_MONOTONIC) + 2000
+    while let now = try? audit.status(), now.backlog > 0, milliseconds(CLOCK_MONOTONIC) < deadline { pause(microseconds: 5000) }
+    // the last one is between the queue and our socket
+    pause(microseconds: 5000)
   }
 
   // MARK: Status

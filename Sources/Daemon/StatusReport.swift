@@ -1,6 +1,6 @@
 import AuditControl
-import AuditStream
 import EventLog
+import Settings
 import System
 
 /// Events and records a second, over the last minute.
@@ -24,7 +24,7 @@ struct StatusReport {
   var version: String
   var pid: Int32
   var startedMs: Int64
-  var source: KernelSource
+  var source: Settings.Source.Kind
   var kernel: KernelStatus
   var rules: Int
   var ourRules: Int

@@ -70,7 +70,8 @@ package final class Watcher {
     let stream = try KernelStream.open(.auto, registered: original.pid, receiveBufferBytes: 16 << 20)
     defer { restore(&audit) }
     if stream.source == .unicast { try configure(&audit) }
-    let rules = try TemporaryRules(lines, directory: options.runtimeDirectory)
+    let rules = try TemporaryRules(
+      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)), directory: options.runtimeDirectory)
     defer { do { try rules.remove() } catch { complain("fsaudit: the rules could not be removed: \(error)") } }
     if original.enabled == 0 {
       do { try audit.set(.enabled(1)) } catch { throw audit.failure(error) }
@@ -144,12 +145,17 @@ package final class Watcher {
       }
       try emit(&pipeline)
     }
-    // what was done before the signal is still on its way through the kernel's queue
-    stream.unregister()
-    for _ in 0..<20 {
+    // what was done before the signal is still in the kernel's queue: once we are not registered it goes elsewhere
+    let deadline = milliseconds(CLOCK_MONOTONIC) + 2000
+    repeat {
+      let isEmpty = (try? audit.status().backlog == 0) ?? true
       pause(microseconds: 5000)
-      if try receive(&stream, &pipeline, milliseconds(CLOCK_MONOTONIC)) == 0 { break }
-    }
+      let received = try receive(&stream, &pipeline, milliseconds(CLOCK_MONOTONIC))
+      try emit(&pipeline)
+      if isEmpty && received == 0 { break }
+    } while milliseconds(CLOCK_MONOTONIC) < deadline
+    stream.unregister()
+    try receive(&stream, &pipeline, milliseconds(CLOCK_MONOTONIC))
     pipeline.finish()
     try emit(&pipeline)
     walk.stop()

@@ -119,12 +119,11 @@ package final class BatchQueue: Sendable {
   /// Puts the lines into an empty buffer of their own.
   private func enqueue(_ bytes: RawSpan, _ span: BatchSpan, _ state: inout State) -> Bool {
     var buffer = state.spare.popLast() ?? []
-    let wanted = state.depth.queuedBytes + max(buffer.capacity, bytes.byteCount, bufferBytes)
-    if state.count == state.slots.count || wanted > state.depth.limitBytes {
-      if buffer.capacity > 0 { state.spare.append(buffer) }
+    buffer.reserveCapacity(max(bytes.byteCount, bufferBytes))
+    if state.count == state.slots.count || state.depth.queuedBytes + buffer.capacity > state.depth.limitBytes {
+      if buffer.capacity <= 2 * bufferBytes { state.spare.append(buffer) }
       return false
     }
-    if buffer.capacity == 0 { buffer.reserveCapacity(bufferBytes) }
     bytes.withUnsafeBytes { buffer.append(contentsOf: $0) }
     let next = (state.head + state.count) % state.slots.count
     swap(&state.slots[next].bytes, &buffer)

@@ -49,8 +49,22 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {
     guard let source = bytes.baseAddress else { return }
     let length = bytes.count
     reserve(length)
-    (base + count).copyMemory(from: source, byteCount: length)
+    let target = base + count
     count &+= length
+    if length > 16 {
+      target.copyMemory(from: source, byteCount: length)
+    } else if length >= 8 {
+      // two words that overlap: most pieces are short, and a call costs more than they do
+      let tail = source.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
+      target.storeBytes(of: source.loadUnaligned(as: UInt64.self), as: UInt64.self)
+      target.storeBytes(of: tail, toByteOffset: length &- 8, as: UInt64.self)
+    } else if length >= 4 {
+      let tail = source.loadUnaligned(fromByteOffset: length &- 4, as: UInt32.self)
+      target.storeBytes(of: source.loadUnaligned(as: UInt32.self), as: UInt32.self)
+      target.storeBytes(of: tail, toByteOffset: length &- 4, as: UInt32.self)
+    } else {
+      for at in 0..<length { target.storeBytes(of: source.load(fromByteOffset: at, as: UInt8.self), toByteOffset: at, as: UInt8.self) }
+    }
   }
 
   /// Forgets what lies behind `length` bytes. A length beyond the end is the end.

@@ -114,6 +114,7 @@ package struct JSONWriter: ~Copyable, Sendable {
 
   /// A decimal number.
   package mutating func integer(_ value: UInt64) {
+    if value < 10 { return raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
     var digits = InlineArray<20, UInt8>(repeating: 0)
     var start = 20
     var rest = value

@@ -44,6 +44,8 @@ struct ActorCache: ~Copyable, Sendable {
   }
 
   private(set) var entries = [Entry](repeating: Entry(), count: 128)
+  /// Changes whenever an entry does.
+  private(set) var generation = 0
   /// The most bytes of a program's name or terminal that are written.
   private static let textLimit = 600
   private var writer = JSONWriter()
@@ -59,6 +61,7 @@ struct ActorCache: ~Copyable, Sendable {
     let text = bytes.extracting(slice.range)
     let place = Int(truncatingIfNeeded: text.hash(seed: hasSyscall ? 1 : 2) & 127)
     if entries[place].isUsed, same(text, entries[place].text) { return place }
+    generation &+= 1
     fill(place, text, hasSyscall: hasSyscall, names: names)
     return place
   }

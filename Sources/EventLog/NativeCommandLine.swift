@@ -13,6 +13,8 @@ struct CommandLineCache: ~Copyable, Sendable {
 
   /// The first entry stands for "no command line" and never changes.
   private(set) var entries = [Entry](repeating: Entry(), count: 129)
+  /// Changes whenever an entry does.
+  private(set) var generation = 0
   private var writer = JSONWriter()
   private var decoded: [UInt8] = []
 
@@ -21,6 +23,7 @@ struct CommandLineCache: ~Copyable, Sendable {
     let text = bytes.extracting(value.slice.range)
     let place = 1 + Int(truncatingIfNeeded: text.hash(seed: UInt64(value.encoding.rawValue)) & 127)
     if entries[place].encoding == value.encoding, same(text, entries[place].text) { return place }
+    generation &+= 1
     fill(place, text, value.encoding)
     return place
   }

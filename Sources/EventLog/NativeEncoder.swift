@@ -16,6 +16,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   let names: NameSources
   private var actors = ActorCache()
   private var commandLines = CommandLineCache()
+  private var context = LineContext()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch: [UInt8] = []
@@ -34,18 +35,25 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// Forgets cached account names: the account database changed.
-  package mutating func forgetNames() { actors.removeAll() }
+  package mutating func forgetNames() {
+    actors.removeAll()
+    context.isValid = false
+  }
 
   /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
   @discardableResult
   package mutating func append(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter) -> Int {
     let bytes = event.bytes.span.bytes
+    let known = actors.generation
     let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
+    if actors.generation != known { context.isValid = false }
     if interpreter.changes.isEmpty {
       appendRecords(event, typed, interpreter, actor: actor)
       return 1
     }
+    let cut = commandLines.generation
     let commandLine = commandLines.find(bytes, typed.commandLine)
+    if commandLines.generation != cut { context.isValid = false }
     for index in interpreter.changes.indices {
       let start = lines.count
       change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
@@ -102,11 +110,17 @@ package struct NativeEncoder: ~Copyable, Sendable {
       lines.raw("\"")
     }
 
-    process(event, typed, actor, commandLine, textLimit: textLimit)
-    lines.raw("},")
-    lines.raw(actors.entries[actor].user)
-    tags(interpreter.coverage, change.keys, actor)
-    appendHost(event)
+    if textLimit == .max, context.matches(event, typed, actor, commandLine, change.keys) {
+      lines.raw(context.json)
+    } else {
+      let middle = lines.count
+      process(event, typed, actor, commandLine, textLimit: textLimit)
+      lines.raw("},")
+      lines.raw(actors.entries[actor].user)
+      tags(interpreter.coverage, change.keys, actor)
+      appendHost(event)
+      if textLimit == .max { context.remember(event, typed, actor, commandLine, change.keys, lines, from: middle) }
+    }
 
     lines.raw(",\"fsaudit\":{\"action\":\"")
     lines.raw(change.action.name)
@@ -193,9 +207,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
 
   /// What is known to be missing from the event.
   mutating func completeness(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    if event.completion == .evicted || event.completion == .timeout && typed.hasSyscall || typed.isMissingPaths || event.isLate
-      || event.droppedRecords > 0
-    {
+    if typed.isIncomplete(event) || event.isLate || event.droppedRecords > 0 {
       lines.raw(",\"incomplete\":true")
     }
   }

@@ -6,7 +6,13 @@ package enum Action: UInt8, CaseIterable, Sendable {
   /// The classes of auditctl's `-p`: which watch shows the action.
   package enum Class: Sendable { case write, attribute, other }
 
-  private var row: (name: StaticString, past: StaticString, type: StaticString, group: Class) {
+  private typealias Row = (name: StaticString, past: StaticString, type: StaticString, group: Class)
+
+  /// The table, by raw value.
+  private static let rows: [Row] = allCases.map(\.definition)
+  private var row: Row { Action.rows[Int(rawValue)] }
+
+  private var definition: Row {
     switch self {
     case .create: ("create", "created", "creation", .write)
     case .delete: ("delete", "deleted", "deletion", .write)

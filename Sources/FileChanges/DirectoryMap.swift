@@ -55,7 +55,7 @@ package struct DirectoryMap: Sendable {
 
   private static let nameBlock = 16
 
-  package init(capacity: Int = 1_000_000) {
+  package init(capacity: Int = 500_000) {
     self.capacity = max(16, min(capacity, Int(Int32.max) / 2))
   }
 

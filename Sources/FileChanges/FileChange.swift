@@ -4,7 +4,7 @@ import AuditWire
 /// One change of one file: what an event means. Paths are slices of ``PathResolver/paths``.
 package struct FileChange: Sendable {
   /// How sure the path is. Everything but `.exact` is written to the log as `fsaudit.path_confidence`.
-  package enum Confidence: UInt8, Sendable {
+  @usableFromInline package enum Confidence: UInt8, Sendable {
     /// From the directory map, or as the process named it, relative to a working directory that the kernel logged.
     case exact
     /// From the process' descriptor table, and the object found there has the right inode.
@@ -17,6 +17,10 @@ package struct FileChange: Sendable {
     case parentOnly
     /// Nothing is known but device and inode.
     case unknown
+
+    /// By number, see ``RecordType``.
+    @inlinable @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
 
     package var name: StaticString {
       switch self {

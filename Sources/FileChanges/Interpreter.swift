@@ -10,19 +10,19 @@ package struct Interpreter: Sendable {
   package var map: DirectoryMap
   package var coverage: Coverage
   /// The changes of the last event; empty where it changed no file.
-  package private(set) var changes: [FileChange] = []
+  package internal(set) var changes: [FileChange] = []
   /// Directories whose contents are to be walked (moved or mounted into the tree), as absolute paths; the caller empties it.
   package var walkRequests: [[UInt8]] = []
   /// The system call of the last event, `.none` where it is none that changes files.
   package private(set) var operation = Operation()
 
   /// Its `paths` are the bytes that the changes' slices point into.
-  package private(set) var resolver: PathResolver
+  package internal(set) var resolver: PathResolver
   private var architecture: UInt32 = 0
   private var callNumber: Int32 = -1
   /// Whether the kernel lists a rename's new parent before its old one: the compiler's choice of evaluation order
   /// (fs/namei.c evaluates two getname calls in one argument list), so it is learnt from events that leave no doubt.
-  private var newParentFirst = true
+  var newParentFirst = true
 
   package init(map: DirectoryMap = DirectoryMap(), coverage: Coverage = Coverage(), lookup: Lookup = .none) {
     self.map = map
@@ -33,7 +33,7 @@ package struct Interpreter: Sendable {
 
   /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
   package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    changes.removeAll(keepingCapacity: true)
+    changes.clear()
     resolver.paths.removeAll(keepingCapacity: true)
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)
@@ -216,126 +216,6 @@ package struct Interpreter: Sendable {
     changes.append(change)
   }
 
-  // MARK: Renames
-
-  private mutating func renamed(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    let names = RenameNames(typed)
-    guard let create = names.create, let delete = names.delete else { return }
-    let new = typed.paths[create]
-    let old = typed.paths[delete]
-    let parents = renameParents(typed, old: old, new: new, bytes)
-    let who = PathResolver.Process(actor: typed.actor)
-    let from = resolver.entry(
-      old, in: parents.old, base: base(typed), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
-    let to = resolver.entry(
-      new, in: parents.new, base: base(typed, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
-    var change = FileChange(names.otherCreate != nil ? .exchange : .rename)
-    describe(&change, new, to)
-    if from.confidence.rawValue > change.confidence.rawValue { change.confidence = from.confidence }
-    change.previousPath = from.path
-    if let other = names.otherCreate {
-      note(new, to, isLink: false)
-      note(typed.paths[other], from, isLink: false)
-    } else {
-      if let victim = names.victim {
-        change.replaced = typed.paths[victim].identity
-        forget(typed.paths[victim].identity, to)
-      }
-      move(new, to)
-    }
-    changes.append(change)
-  }
-
-  /// Which records of a rename are what, told by inode (AUDIT-FACTS 4).
-  private struct RenameNames {
-    /// The new name.
-    var create: Int?
-    /// The old name of the object that has the new one now.
-    var delete: Int?
-    /// RENAME_EXCHANGE: the other object's new name. (Its flag is renameat2's fifth argument, which is not logged, but two
-    /// names gone and two names made is what nothing else leaves.)
-    var otherCreate: Int?
-    /// The name that was taken over, with the object that it belonged to.
-    var victim: Int?
-
-    init(_ typed: borrowing TypedEvent) {
-      var otherDelete: Int?
-      for index in typed.paths.indices where typed.paths[index].nameType == .create {
-        if create == nil { create = index } else { otherCreate = index }
-      }
-      guard let create else { return }
-      for index in typed.paths.indices where typed.paths[index].nameType == .delete {
-        if delete == nil, typed.paths[index].identity == typed.paths[create].identity { delete = index } else { otherDelete = index }
-      }
-      // a file system that gives the object a new inode when it moves
-      if delete == nil { (delete, otherDelete) = (otherDelete, nil) }
-      if otherDelete == nil { otherCreate = nil }
-      if otherCreate == nil { victim = otherDelete }
-    }
-  }
-
-  /// Which PARENT record belongs to which name.
-  private mutating func renameParents(_ typed: borrowing TypedEvent, old: PathRecord, new: PathRecord, _ bytes: RawSpan) -> (
-    old: PathRecord?, new: PathRecord?
-  ) {
-    guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return (nil, nil) }
-    guard let second = typed.paths.last(where: { $0.nameType == .parent && $0.identity != first.identity }) else { return (first, first) }
-    // 1. the kernel prints as a parent's name what stands before the last slash, else the working directory:
-    //    decisive where the two names differ in that
-    let oldFirst = isParentName(first.name, of: old.name, typed.cwd, bytes)
-    let oldSecond = isParentName(second.name, of: old.name, typed.cwd, bytes)
-    let newFirst = isParentName(first.name, of: new.name, typed.cwd, bytes)
-    let newSecond = isParentName(second.name, of: new.name, typed.cwd, bytes)
-    if newFirst && oldSecond && !(newSecond && oldFirst) {
-      newParentFirst = true
-      return (second, first)
-    }
-    if newSecond && oldFirst && !(newFirst && oldSecond) {
-      newParentFirst = false
-      return (first, second)
-    }
-    // 2. the map knows where the object was
-    if let node = map.find(old.identity), let parent = map.parent(node) {
-      if map.find(first.identity) == parent { return (first, second) }
-      if map.find(second.identity) == parent { return (second, first) }
-    }
-    // 3. the order in which this kernel lists them
-    return newParentFirst ? (second, first) : (first, second)
-  }
-
-  /// Whether the kernel would print `parent` for an entry given as `name` (kernel/auditsc.c audit_log_name).
-  private func isParentName(_ parent: Value, of name: Value, _ cwd: Value, _ bytes: RawSpan) -> Bool {
-    // both in the same encoding, or they cannot be compared without decoding; a mismatch only costs this one hint
-    guard parent.encoding == name.encoding else {
-      return !hasSlash(name, bytes) && parent.encoding == cwd.encoding
-        && bytes.extracting(parent.slice.range).equals(bytes.extracting(cwd.slice.range))
-    }
-    let text = bytes.extracting(name.slice.range)
-    let width = name.encoding == .hex ? 2 : 1
-    var end = text.byteCount
-    while end >= width, !isSlash(text, end &- width, name.encoding) { end &-= width }
-    let directory = bytes.extracting(parent.slice.range)
-    if end < width {
-      return cwd.encoding == parent.encoding && directory.equals(bytes.extracting(cwd.slice.range))
-    }
-    return directory.equals(text.extracting(0..<end))
-  }
-
-  private func hasSlash(_ name: Value, _ bytes: RawSpan) -> Bool {
-    let text = bytes.extracting(name.slice.range)
-    var at = 0
-    while at < text.byteCount {
-      if isSlash(text, at, name.encoding) { return true }
-      at &+= name.encoding == .hex ? 2 : 1
-    }
-    return false
-  }
-
-  private func isSlash(_ text: RawSpan, _ at: Int, _ encoding: Value.Encoding) -> Bool {
-    encoding == .hex
-      ? text.peek(at) == UInt8(ascii: "2") && text.peek(at &+ 1) | 0x20 == UInt8(ascii: "f") : text.peek(at) == UInt8(ascii: "/")
-  }
-
   // MARK: What was tried
 
   /// A call that failed: which object it was about, as far as the kernel says. The map stays as it is.
@@ -416,7 +296,7 @@ package struct Interpreter: Sendable {
   }
 
   /// What relative names are relative to. io_uring's arguments are not logged.
-  private func base(_ typed: borrowing TypedEvent, second: Bool = false) -> PathResolver.Base {
+  func base(_ typed: borrowing TypedEvent, second: Bool = false) -> PathResolver.Base {
     if typed.hasUring { return PathResolver.Base(isWorkingDirectory: false, descriptor: nil) }
     let index = second && operation.secondDirectory >= 0 ? operation.secondDirectory : operation.directory
     guard let value = argument(typed, index) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
@@ -424,7 +304,7 @@ package struct Interpreter: Sendable {
     return PathResolver.Base(isWorkingDirectory: number == PathResolver.atWorkingDirectory, descriptor: Int32(bitPattern: number))
   }
 
-  private mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
+  mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
     let descriptor = argument(typed, operation.descriptor).map { Int32(truncatingIfNeeded: $0) }
     // utimensat(fd, NULL) and fchownat(fd, "", AT_EMPTY_PATH): the directory descriptor is the object
     let itself =
@@ -440,7 +320,7 @@ package struct Interpreter: Sendable {
     return operation.kind == .open || operation.kind == .openByHandle ? argument(typed, operation.value) : nil
   }
 
-  private func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
+  func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
     change.path = found.path
     change.confidence = found.confidence
     change.identity = record.identity
@@ -466,7 +346,7 @@ package struct Interpreter: Sendable {
   // MARK: Keeping the map true
 
   /// A new name: of a new object, or one more of an old one.
-  private mutating func note(_ record: PathRecord, _ found: PathResolver.Found, isLink: Bool) {
+  mutating func note(_ record: PathRecord, _ found: PathResolver.Found, isLink: Bool) {
     guard let parent = found.parent, !found.name.isEmpty else { return }
     let node = map.insert(
       record.identity, parent: parent, name: found.name, of: resolver.paths, isDirectory: FileType.isDirectory(record.mode))
@@ -474,7 +354,7 @@ package struct Interpreter: Sendable {
   }
 
   /// The object has a new place.
-  private mutating func move(_ record: PathRecord, _ found: PathResolver.Found) {
+  mutating func move(_ record: PathRecord, _ found: PathResolver.Found) {
     let isDirectory = FileType.isDirectory(record.mode)
     let wasKnown = map.find(record.identity) != nil
     if found.parent != nil {
@@ -492,7 +372,7 @@ package struct Interpreter: Sendable {
   }
 
   /// A name is gone, and with its last name the object.
-  private mutating func forget(_ identity: FileIdentity, _ found: PathResolver.Found) {
+  mutating func forget(_ identity: FileIdentity, _ found: PathResolver.Found) {
     guard !identity.isUnknown, let node = map.find(identity) else { return }
     if !map.hasLinks(node) || (map.parent(node) == found.parent && map.isNamed(node, found.name, of: resolver.paths)) { map.remove(node) }
   }

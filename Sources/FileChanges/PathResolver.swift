@@ -112,6 +112,11 @@ package struct PathResolver: Sendable {
     // no name: fchmod(fd) logs (null), AT_EMPTY_PATH and open_by_handle_at log ""
     guard record.name.isPresent, !record.name.slice.isEmpty else {
       if let node {
+        // of several names, the one that the process opened, while it can be asked
+        if map.hasLinks(node) {
+          let found = described(descriptor, record.identity, process: process, bytes)
+          if !found.path.isEmpty { return found }
+        }
         let start = paths.count
         if map.appendPath(of: node, to: &paths) { return whole(start, map.hasLinks(node) ? .inode : .exact) }
       }
@@ -218,7 +223,8 @@ package struct PathResolver: Sendable {
   /// An entry whose name the kernel did not log (io_uring's worker): the inode may be known, or found in the directory.
   private mutating func unnamed(_ record: PathRecord, in parent: PathRecord?, map: DirectoryMap) -> Found {
     let start = paths.count
-    let node = record.identity.isUnknown ? nil : map.find(record.identity)
+    // the map knows the name that an object had; the one that it got stands in the directory alone
+    let node = record.identity.isUnknown || record.nameType == .create ? nil : map.find(record.identity)
     if let node, map.appendPath(of: node, to: &paths) {
       var found = whole(start, .inode)
       found.parent = map.parent(node)

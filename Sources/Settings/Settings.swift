@@ -24,6 +24,8 @@ package struct Settings: Sendable, Equatable {
       case unicast
       /// The read-only copy, beside another daemon; without one the kernel also prints every record to its log.
       case multicast
+      /// auditd's plugin protocol on stdin: auditd starts the daemon and hands it every record.
+      case plugin
     }
 
     package var kind = Kind.auto

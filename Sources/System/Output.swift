@@ -16,7 +16,18 @@ package struct Output {
 
   /// The same of bytes.
   package mutating func line(_ text: RawSpan) throws(SystemError) {
-    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    // a large run of lines is not worth copying
+    if bytes.isEmpty, text.byteCount >= Self.enoughBytes {
+      let number = descriptor
+      var written = 0
+      while written < text.byteCount {
+        written += try call("write", "stdout") {
+          text.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
+        }
+      }
+    } else {
+      text.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    }
     try end()
   }
 

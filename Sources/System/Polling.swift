@@ -51,7 +51,11 @@ package struct Signals: ~Copyable, Sendable {
   package init(_ numbers: [Int32]) throws(SystemError) {
     var set = sigset_t()
     sigemptyset(&set)
-    for number in numbers { sigaddset(&set, number) }
+    for number in numbers {
+      sigaddset(&set, number)
+      // an ignored signal is discarded even where it is blocked; a shell starts background jobs with SIGINT ignored
+      signal(number, SIG_DFL)
+    }
     pthread_sigmask(SIG_BLOCK, &set, nil)
     descriptor = Descriptor(adopting: try call("signalfd", "signals") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) })
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import Settings
+import System
 
 /// `fsaudit run`: the daemon in the foreground.
 struct RunCommand: ParsableCommand {
@@ -15,7 +16,17 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
   var config: String?
 
+  @Option(help: ArgumentHelp("Where records come from, instead of what the settings say.", valueName: "auto|unicast|multicast|plugin"))
+  var source: String?
+
   func run() throws {
-    try Service(Settings.load(from: config), settingsPath: config, version: version).run()
+    var settings = try Settings.load(from: config)
+    if let source {
+      guard let kind = Settings.Source.Kind(rawValue: source) else {
+        throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
+      }
+      settings.source.kind = kind
+    }
+    try Service(settings, settingsPath: config, version: version).run()
   }
 }

@@ -11,6 +11,7 @@ struct SearchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search",
     abstract: "Find changes in auditd's logs, read as they are.",
+    usage: "fsaudit search --audit-log <file> ... [<filters>] [--format <format>]",
     discussion: """
       Reads RAW and ENRICHED logs, plain or packed with gzip or zstd, in the order given; '-' is stdin. Values of one filter are \
       alternatives, different filters must all agree. Exits with 1 when nothing matches. The log of the fsaudit daemon is read \
@@ -41,12 +42,12 @@ struct SearchCommand: ParsableCommand {
     var output: SystemError?
     repeat {
       do throws(Failure) {
-        while try source.read({ line in
-          conversion.add(line)
+        // a buffer-full of lines at a time
+        while try source.read({ conversion.add($0) }), output == nil {
           do throws(SystemError) {
-            try conversion.take(atLeast: 1 << 17) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
+            try conversion.take(atLeast: 1 << 16) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
           } catch { output = error }
-        }), output == nil {}
+        }
         break
       } catch {
         complain("fsaudit: \(error)")

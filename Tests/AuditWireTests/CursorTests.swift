@@ -65,7 +65,8 @@ import Testing
 
   @Test(
     arguments: [
-      ("0", 0), ("ff", 255), ("FF", nil), ("fF", 15), ("c000003e", 0xc000_003e), ("ffffffffffffffff", .max), ("10000000000000000", nil), ("", nil),
+      ("0", 0), ("ff", 255), ("FF", 255), ("fF", 255), ("c000003e", 0xc000_003e), ("ffffffffffffffff", .max), ("10000000000000000", nil),
+      ("", nil),
       ("g", nil),
       ("fe:00", 0xfe), ("7ffecf172710 ", 0x7ffe_cf17_2710),
     ] as [(String, UInt64?)])

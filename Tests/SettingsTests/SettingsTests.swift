@@ -80,8 +80,8 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
     ("log = 3", "f.toml:1: log is a section: write [log]"),
     ("logg.a = 3", "f.toml:1: unknown section [logg]: did you mean log?"),
     ("keep_cuont = 3", "f.toml:1: unknown setting keep_cuont: did you mean keep_count?"),
-    ("[source]\n\nkind = \"udp\"", "f.toml:3: kind cannot be \"udp\": give one of \"auto\", \"unicast\", \"multicast\""),
-    ("[source]\nkind = 7", "f.toml:2: kind cannot be 7: give one of \"auto\", \"unicast\", \"multicast\""),
+    ("[source]\n\nkind = \"udp\"", "f.toml:3: kind cannot be \"udp\": give one of \"auto\", \"unicast\", \"multicast\", \"plugin\""),
+    ("[source]\nkind = 7", "f.toml:2: kind cannot be 7: give one of \"auto\", \"unicast\", \"multicast\", \"plugin\""),
     // 0 would be no limit at all to the kernel.
     ("[source]\nbacklog_limit = 0", "f.toml:2: backlog_limit cannot be 0: give a number from 64 to 1048576 records"),
     ("[source]\nbacklog_limit = -1", "f.toml:2: backlog_limit cannot be -1: give a number from 64 to 1048576 records"),
@@ -120,7 +120,7 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
     // The first mistake of the file, not of the alphabet.
     (
       "[source]\nkind = \"x\"\n[daemon]\nlog_level = \"x\"",
-      "f.toml:2: kind cannot be \"x\": give one of \"auto\", \"unicast\", \"multicast\""
+      "f.toml:2: kind cannot be \"x\": give one of \"auto\", \"unicast\", \"multicast\", \"plugin\""
     ),
     ("[log]\nsync = \"never\"\ncompress = \"gzip\"", "f.toml:2: sync cannot be \"never\": give one of \"none\", \"interval\", \"batch\""),
   ])

@@ -3,7 +3,7 @@ import System
 import SystemPackage
 
 /// A fresh directory below /tmp, removed with all it holds when the test lets go of it.
-package final class TemporaryDirectory {
+package final class TemporaryDirectory: Sendable {
   /// Absolute, without symbolic links and without a trailing slash.
   package let path: String
 

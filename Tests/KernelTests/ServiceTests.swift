@@ -1,0 +1,163 @@
+import EventLog
+import Glibc
+import System
+import TestSupport
+import Testing
+
+extension KernelTests {
+  /// `fsaudit run` as systemd and logrotate treat it.
+  @Suite struct ServiceTests {
+    /// The other end of sd_notify(3).
+    private final class Notifications {
+      let path: String
+      private let descriptor: Int32
+
+      init(_ path: String) throws {
+        self.path = path
+        descriptor = try call("socket", path) { socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | O_CLOEXEC | O_NONBLOCK, 0) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        _ = try withUnsafePointer(to: address) { pointer in
+          try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            try call("bind", path) { bind(descriptor, address, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+          }
+        }
+      }
+
+      deinit { close(descriptor) }
+
+      /// What has been said so far and not read yet.
+      func read() -> [String] {
+        var messages: [String] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+          let count = recv(descriptor, &buffer, buffer.count, 0)
+          if count < 0 { return messages }
+          messages.append(String(decoding: buffer[..<count], as: UTF8.self))
+        }
+      }
+    }
+
+    @Test func lifeUnderSystemd() throws {
+      try KernelLab.run {
+        let before = try kernelStatus()
+        let daemon = try TestDaemon(source: "backlog_limit = 3333\nbacklog_wait_time = \"500ms\"")
+        let systemd = try Notifications(daemon.home["notify"])
+        try daemon.start(environment: ["NOTIFY_SOCKET": systemd.path, "WATCHDOG_USEC": "10000000"])
+        try daemon.settle()
+        let first = systemd.read()
+        #expect(first.first?.hasPrefix("READY=1") == true, "\(first)")
+
+        let status = try daemon.status()
+        #expect(status.integer("pid") == Int64(daemon.pid))
+        #expect(status.string("source") == "unicast")
+        #expect(status.integer("kernel.pid") == Int64(daemon.pid))
+        #expect(status.integer("kernel.enabled") == 1)
+        #expect(status.integer("kernel.backlog_limit") == 3333)
+        #expect(status.integer("rules.ours") == 2 && status.integer("rules.total") ?? 0 >= 2)
+        #expect(status.string("log.directory") == daemon.logDirectory)
+        #expect(status.integer("log.written.segments") == 1)
+        #expect(status.integer("received.malformed_records") == 0)
+        try daemon.wait { $0.integer("received.events") ?? 0 >= 2 && $0.integer("last_event.sequence") ?? 0 > 0 }
+        let text = try run(fsauditBinary, ["status", "--config", daemon.configuration])
+        #expect(text.status == 0 && text.text.contains("pid \(daemon.pid)") && text.text.contains("unicast"))
+
+        let second = try run(fsauditBinary, ["run", "--config", daemon.configuration])
+        #expect(second.status == 4 && second.errorText.contains("pid \(daemon.pid)"), "\(second.status) \(second.errorText)")
+
+        daemon.signal(SIGHUP)
+        var said: [String] = []
+        let end = milliseconds(CLOCK_MONOTONIC) + 10_000
+        while !(said.contains { $0.hasPrefix("READY=1") } && said.contains("WATCHDOG=1")), milliseconds(CLOCK_MONOTONIC) < end {
+          usleep(50_000)
+          said += systemd.read()
+        }
+        let reloading = said.firstIndex { $0.hasPrefix("RELOADING=1\nMONOTONIC_USEC=") }
+        let ready = said.lastIndex { $0.hasPrefix("READY=1") }
+        #expect(reloading != nil && ready != nil && (reloading ?? 0) < (ready ?? 0), "\(said)")
+        #expect(said.contains("WATCHDOG=1"), "\(said)")
+
+        try daemon.stop()
+        #expect(systemd.read().contains("STOPPING=1"))
+        let after = try kernelStatus()
+        #expect(after.backlogLimit == before.backlogLimit && after.backlogWaitTime == before.backlogWaitTime && after.pid == 0)
+        #expect(try run(fsauditBinary, ["status", "--json", "--config", daemon.configuration]).status == 1)
+      }
+    }
+
+    /// Somebody sets the backlog while we run: that is theirs, and stays.
+    @Test func foreignSettingsStay() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(source: "backlog_limit = 3333")
+        try daemon.start()
+        #expect(try run("auditctl", ["-b", "4444"]).status == 0)
+        try daemon.stop()
+        #expect(try kernelStatus().backlogLimit == 4444)
+      }
+    }
+
+    @Test func reload() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon()
+        let more = try daemon.home.makeDirectory("more")
+        try daemon.start()
+        let before = try kernelRules()
+        try daemon.setRules("-w TREE -p wa -k tree\n-w \(more) -p wa -k more")
+        // as logrotate does it: move the file away, then say so
+        try run("mkdir", ["\(daemon.tree)/one"])
+        try daemon.settle()
+        try call("rename", "log") { rename("\(daemon.logDirectory)/events.jsonl", "\(daemon.logDirectory)/moved") }
+        daemon.signal(SIGHUP)
+        let isSo = try eventually { try kernelRules().count > before.count }
+        try #require(isSo)
+        // the old ones were not touched: they stand where they stood
+        #expect(Array(try kernelRules().prefix(before.count)) == before)
+        try run("mkdir", ["\(daemon.tree)/two", "\(more)/three"])
+        try daemon.settle()
+        let moved = try parse(try contents(of: "\(daemon.logDirectory)/moved")).filter { $0.dataset == .file && !$0.isSettling }
+        #expect(moved.map { $0.summary(in: daemon.tree) } == ["mkdir one"])
+        #expect(try daemon.changes().map { $0.summary(in: daemon.tree) } == ["mkdir two", "mkdir \(more)/three"])
+
+        // a mistake: what was stays
+        let rules = try kernelRules()
+        try daemon.setRules("-w TREE -p wa -k tree\n-a always,exit -F nonsense=1 -k bad")
+        daemon.signal(SIGHUP)
+        let isSaid = try eventually { try daemon.messages().contains("10-test.rules:2") }
+        #expect(isSaid)
+        #expect(try kernelRules() == rules)
+        #expect(try daemon.status().string("rules_fault")?.contains("10-test.rules:2") == true)
+        try daemon.setRules("-w \(more) -p wa -k more")
+        daemon.signal(SIGHUP)
+        let isLess = try eventually { try kernelRules().count < rules.count }
+        try #require(isLess)
+        try daemon.stop()
+        let lines = try daemon.lines()
+        let reloads = lines.filter { $0.dataset == .daemon && $0.action == "reload" }
+        #expect(reloads.map(\.succeeded) == [true, false, true])
+        #expect(lines.contains { $0.dataset == .gap } == false)
+      }
+    }
+
+    @Test func rotation() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon()
+        try daemon.start()
+        for number in 1...3 {
+          try run("mkdir", ["\(daemon.tree)/\(number)"])
+          try daemon.settle()
+          daemon.signal(SIGUSR1)
+          let isRotated = try eventually { try daemon.segments().count { $0.contains("events-") } == number }
+          #expect(isRotated)
+        }
+        try daemon.stop()
+        let names = try daemon.segments()
+        #expect(names.count == 4)
+        for (number, name) in names.dropLast().enumerated() {
+          let changes = try parse(try contents(of: name)).filter { $0.dataset == .file && !$0.isSettling }
+          #expect(changes.map { $0.summary(in: daemon.tree) } == ["mkdir \(number + 1)"])
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import EventLog
+import Glibc
+import System
+import TestSupport
+import Testing
+
+extension KernelTests {
+  /// `fsaudit watch` leaves nothing behind, whatever ends it, and says clearly why it does not begin.
+  @Suite struct WatchTests {
+    let home: TemporaryDirectory
+    let tree: String
+
+    init() throws {
+      home = try TemporaryDirectory()
+      tree = try home.makeDirectory("tree")
+    }
+
+    /// Waits until the kernel's rules are these.
+    private func expectRules(_ rules: [[UInt8]], _ what: String) throws {
+      let isSo = try eventually { try kernelRules() == rules }
+      #expect(isSo, "\(what)")
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGQUIT]) func signals(signal: Int32) throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let status = try kernelStatus()
+        let watch = try WatchRun([tree])
+        #expect(try kernelRules().count > before.count)
+        #expect(try watch.stop(signal).status == 0)
+        #expect(try kernelRules() == before)
+        let after = try kernelStatus()
+        #expect(after.pid == status.pid && after.backlogLimit == status.backlogLimit && after.backlogWaitTime == status.backlogWaitTime)
+        #expect(after.enabled == status.enabled)
+      }
+    }
+
+    /// `fsaudit watch … | head`: also while nothing happens that could be written.
+    @Test func readerGone() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        var ends: [Int32] = [0, 0]
+        try call("pipe", "test") { pipe(&ends) }
+        // or it would hold the reader's end itself
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let watch = try WatchRun([tree], output: ends[1])
+        close(ends[1])
+        close(ends[0])
+        let result = try watch.program.wait(seconds: 5)
+        #expect(result.status == 0, "\(result.errorText)")
+        try expectRules(before, "the reader is gone")
+      }
+    }
+
+    /// The window is closed: its terminal hangs up.
+    @Test func terminalGone() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let script = try RunningProgram("script", ["-qfc", "'\(fsauditBinary)' watch '\(tree)'", "/dev/null"])
+        let isUp = try script.wait(seconds: 20) { try script.output().contains(Array("watching".utf8)) }
+        try #require(isUp)
+        #expect(try kernelRules().count > before.count)
+        script.signal(SIGKILL)
+        _ = try script.wait()
+        try expectRules(before, "the terminal is gone")
+      }
+    }
+
+    /// SIGKILL leaves rules; the next start of anything cleans up.
+    @Test func killed() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        for _ in 0..<2 {
+          let watch = try WatchRun([tree])
+          watch.program.signal(SIGKILL)
+          _ = try watch.program.wait()
+          #expect(try kernelRules().count > before.count)
+          let next = try WatchRun([tree])
+          #expect(try next.stop().status == 0)
+          #expect(try kernelRules() == before)
+        }
+      }
+    }
+
+    @Test func killedAndCleanedByTheDaemon() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(rules: "", runtimeDirectory: "/run/fsaudit")
+        let before = try kernelRules()
+        let watch = try WatchRun([tree])
+        watch.program.signal(SIGKILL)
+        _ = try watch.program.wait()
+        #expect(try kernelRules().count > before.count)
+        try daemon.start()
+        #expect(try kernelRules() == before)
+        try daemon.stop()
+      }
+    }
+
+    @Test func two() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let other = try home.makeDirectory("other")
+        let first = try WatchRun([tree])
+        let second = try WatchRun([other, tree])
+        #expect(try first.messages().contains("(unicast)") && second.messages().contains("(multicast)"))
+        try run("mkdir", ["\(tree)/a", "\(other)/b"])
+        let (shown, alsoShown) = (try first.stop(), try second.stop())
+        #expect(shown.text.contains("\(tree)/a") && !shown.text.contains("\(other)/b"))
+        #expect(alsoShown.text.contains("\(tree)/a") && alsoShown.text.contains("\(other)/b"))
+        #expect(try kernelRules() == before)
+      }
+    }
+
+    @Test func refusals() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let missing = try run(fsauditBinary, ["watch", home["missing"]])
+        #expect(missing.status == 2 || missing.status == 5, "\(missing.status)")
+        #expect(missing.errorText.hasPrefix("fsaudit: ") && missing.errorText.contains(home["missing"]), "\(missing.errorText)")
+        let letters = try run(fsauditBinary, ["watch", "-p", "z", tree])
+        #expect(letters.status == 2 && letters.errorText.contains("-p z"), "\(letters.errorText)")
+        // for somebody else, who may not even enter our build directory
+        let copy = home["fsaudit"]
+        #expect(
+          try run("sh", ["-c", "chmod 755 \"$2\" && cp \"$0\" \"$1\" && chmod 755 \"$1\"", fsauditBinary, copy, home.path]).status == 0)
+        for arguments in [["watch", tree], ["run"], ["rule", "list"]] {
+          let other = try run("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy] + arguments)
+          #expect(other.status == 3, "\(arguments): \(other.status) \(other.errorText)")
+          #expect(other.errorText.hasPrefix("fsaudit: ") && other.errorText.contains("root"), "\(arguments): \(other.errorText)")
+        }
+        #expect(try kernelRules() == before)
+      }
+    }
+
+    /// The real auditd owns the stream: we listen beside it, and it keeps everything that it had.
+    @Test(.enabled(if: access("/sbin/auditd", X_OK) == 0, "auditd is not installed")) func besideAuditd() throws {
+      let log = home["audit.log"]
+      try home.write(
+        "auditd.conf",
+        """
+        local_events = yes
+        write_logs = yes
+        log_file = \(log)
+        log_format = RAW
+        flush = NONE
+        max_log_file = 8
+        num_logs = 2
+        max_log_file_action = IGNORE
+        space_left = 2
+        space_left_action = IGNORE
+        admin_space_left = 1
+        admin_space_left_action = IGNORE
+        disk_full_action = IGNORE
+        disk_error_action = IGNORE
+        plugin_dir = \(try home.makeDirectory("plugins.d"))
+
+        """)
+      try KernelLab.run {
+        let auditd = try RunningProgram("/sbin/auditd", ["-n", "-s", "enable", "-c", home.path])
+        let isUp = try auditd.wait(seconds: 10) { try kernelStatus().pid == UInt32(auditd.pid) }
+        let said = String(decoding: try auditd.errors() + auditd.output(), as: UTF8.self)
+        try #require(isUp, "auditd does not start: \(said)")
+        let (rules, status) = (try kernelRules(), try kernelStatus())
+
+        let watch = try WatchRun([tree])
+        #expect(try watch.messages().contains("(multicast)"))
+        #expect(try kernelStatus().pid == UInt32(auditd.pid))
+        try run("mkdir", ["\(tree)/beside"])
+        try watch.wait(for: "\(tree)/beside")
+        #expect(try watch.stop().status == 0)
+
+        let daemon = try TestDaemon()
+        try daemon.start()
+        #expect(try daemon.status().string("source") == "multicast")
+        #expect(try kernelStatus().pid == UInt32(auditd.pid))
+        try run("mkdir", ["\(daemon.tree)/daemon"])
+        try daemon.settle()
+        try daemon.stop()
+        #expect(try daemon.changes().map { $0.summary(in: daemon.tree) } == ["mkdir daemon"])
+
+        let now = try kernelStatus()
+        #expect(now.pid == status.pid && now.backlogLimit == status.backlogLimit && now.backlogWaitTime == status.backlogWaitTime)
+        #expect(try kernelRules() == rules)
+        auditd.signal(SIGTERM)
+        #expect(try auditd.wait(seconds: 10).status == 0)
+        // it got all that, too
+        let written = try contents(of: log, limitBytes: 64 << 20)
+        #expect(written.contains(Array("beside\"".utf8)) && written.contains(Array("daemon\"".utf8)))
+      }
+    }
+  }
+}
