@@ -55,7 +55,7 @@ private func tokenise(_ input: [UInt8]) {
     var isFreshSame = false
     require(fresh.read(line, at: at, isSame: &isFreshSame) == header && !isFreshSame, "the header memo is wrong")
     require(!isSame || previous?.time == header?.time && previous?.serial == header?.serial, "another event's header is called the same")
-    last = header
+    if header != nil { last = header }
     fields(line, from: header?.bodyStart ?? 0)
     if let first = RecordType(name: line.extracting(0..<min(line.byteCount, 24))) { _ = first.name }
   }
@@ -148,11 +148,14 @@ private func assemble(_ input: [UInt8]) {
 }
 
 private func parseRules(_ input: [UInt8]) {
+  // as realpath(3) answers: without a slash at the end
   let files = PathResolver { path in
-    switch path.count % 3 {
+    let end = path.lastIndex { $0 != UInt8(ascii: "/") } ?? 0
+    let resolved = Array(path.prefix(end + 1))
+    return switch path.count % 3 {
     case 0: .missing
-    case 1: .directory(path)
-    default: .file(path)
+    case 1: .directory(resolved)
+    default: .file(resolved)
     }
   }
   for line in RuleFile.parse(input, file: "fuzz", paths: files) {

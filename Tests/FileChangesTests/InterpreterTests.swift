@@ -1,0 +1,300 @@
+import AuditEvents
+import AuditWire
+import Replay
+import Testing
+
+@testable import FileChanges
+
+/// An event in few words, and what it must mean. Everything that a real kernel was made to do is in Tests/Corpus; here is
+/// what it does seldom: other machines, other orders, other file systems, and calls of which half is unknown.
+struct Call: Sendable {
+  var name: String
+  var number: Int
+  var arch = "c000003e"
+  var exit = 0
+  var arguments: [UInt64] = [0, 0, 0, 0]
+  var cwd: String? = "/w"
+  /// `NAMETYPE name inode mode`; the name `-` is (null), the inode 0 leaves inode to mode out.
+  var paths: [String] = []
+  var extra: [String] = []
+
+  /// auditd's lines.
+  func log(serial: Int) -> [UInt8] {
+    func hex(_ value: UInt64) -> String { String(value, radix: 16) }
+    let head = "msg=audit(1795228434.415:\(serial)): "
+    var lines = [
+      "type=SYSCALL \(head)arch=\(arch) syscall=\(number) success=\(exit < 0 ? "no" : "yes") exit=\(exit) a0=\(hex(arguments[0])) "
+        + "a1=\(hex(arguments[1])) a2=\(hex(arguments[2])) a3=\(hex(arguments[3])) items=\(paths.count) ppid=1 pid=2 auid=0 uid=0 gid=0 euid=0 "
+        + "suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=1 comm=\"x\" exe=\"/x\" key=\"k\""
+    ]
+    lines += extra.map { "type=" + $0.replacing(" ", with: " \(head)", maxReplacements: 1) }
+    if let cwd { lines.append("type=CWD \(head)cwd=\"\(cwd)\"") }
+    for (index, path) in paths.enumerated() {
+      let words = path.split(separator: " ").map(String.init)
+      let name = words[1] == "-" ? "(null)" : "\"\(words[1] == "''" ? "" : words[1])\""
+      let object = words[2] == "0" ? "" : " inode=\(words[2]) dev=fe:00 mode=\(words[3]) ouid=5 ogid=6 rdev=00:00"
+      lines.append("type=PATH \(head)item=\(index) name=\(name)\(object) nametype=\(words[0])")
+    }
+    lines.append("type=PROCTITLE \(head)proctitle=\"x\"")
+    return Array(lines.joined(separator: "\n").utf8) + [10]
+  }
+}
+
+let cwd: UInt64 = 0xffff_ff9c
+
+@Suite struct InterpreterTests {
+  /// The tree that the walk found: /w (10) with d (11), e (12) below, and the file f (20) in d.
+  private func map() -> DirectoryMap {
+    var map = DirectoryMap()
+    func identity(_ inode: UInt64) -> FileIdentity { FileIdentity(major: 0xfe, minor: 0, inode: inode) }
+    let root = Array("/w".utf8)
+    let node = map.insertRoot(identity(10), path: root.span.bytes, isDirectory: true) ?? -1
+    for (inode, name) in [(11, "d"), (12, "e")] as [(UInt64, String)] {
+      let bytes = Array(name.utf8)
+      map.insert(identity(inode), parent: node, name: bytes.span.bytes, isDirectory: true)
+    }
+    let file = Array("f".utf8)
+    if let parent = map.find(identity(11)) { map.insert(identity(20), parent: parent, name: file.span.bytes, isDirectory: false) }
+    return map
+  }
+
+  private struct Result {
+    var changes: [String] = []
+    var walks: [String] = []
+  }
+
+  /// The calls' changes: `action path[ ← previous][ = target][ !][ ?confidence][ details]`.
+  private func changes(_ calls: [Call]) -> Result {
+    var result = Result()
+    var replay = Replay(map: map())
+    let sink = Sink()
+    replay.inspect = { event, typed, interpreter in
+      let paths = interpreter.resolver.paths
+      func text(_ slice: Slice) -> String { String(decoding: paths[slice.range], as: UTF8.self) }
+      for change in interpreter.changes {
+        var words = ["\(change.action.name)", change.path.isEmpty ? "-" : text(change.path)]
+        if !change.previousPath.isEmpty { words.append("← " + text(change.previousPath)) }
+        if !change.target.isEmpty { words.append("= " + text(change.target)) }
+        if let mode = change.previousMode { words.append(String(mode & 0o7777, radix: 8) + "→" + String(change.mode & 0o7777, radix: 8)) }
+        if change.previousOwner != nil || change.previousGroup != nil {
+          words.append("\(change.previousOwner ?? change.owner):\(change.previousGroup ?? change.group)→\(change.owner):\(change.group)")
+        }
+        if change.replaced != .unknown { words.append("over \(change.replaced.inode)") }
+        if change.confidence != .exact { words.append("?\(change.confidence.name)") }
+        if !change.succeeded { words.append("!") }
+        sink.changes.append(words.joined(separator: " "))
+      }
+      sink.walks += interpreter.walkRequests.map { String(decoding: $0, as: UTF8.self) }
+    }
+    for (index, call) in calls.enumerated() { replay.read(call.log(serial: index + 100)) }
+    replay.finish()
+    result.changes = sink.changes
+    result.walks = sink.walks
+    return result
+  }
+
+  private final class Sink {
+    var changes: [String] = []
+    var walks: [String] = []
+  }
+
+  private static let cases: [(Call, String)] = [
+    // relative to a descriptor the kernel names the working directory as the parent: only the inode is right
+    (
+      Call(name: "mkdirat(fd)", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 11 040755", "CREATE new 30 040755"]),
+      "mkdir /w/d/new"
+    ),
+    (
+      Call(
+        name: "unlinkat(fd) of an unknown directory", number: 263, arguments: [5, 0, 0, 0], cwd: "/tmp",
+        paths: ["PARENT /tmp 99 040755", "DELETE x 31 0100644"]), "delete /tmp/x ?cwd-guess"
+    ),
+    (
+      Call(name: "fchmodat(fd)", number: 268, arguments: [5, 0, 0o600, 0], cwd: "/", paths: ["NORMAL f 20 0100644"]), "chmod /w/d/f 644→600"
+    ),
+    (Call(name: "fchmod", number: 91, arguments: [5, 0o7777, 0, 0], paths: ["NORMAL - 20 0100644"]), "chmod /w/d/f 644→7777"),
+    (
+      Call(name: "fchmod of an unknown inode", number: 91, arguments: [5, 0o600, 0, 0], paths: ["NORMAL - 77 0100644"]),
+      "chmod - 644→600 ?unknown"
+    ),
+    (Call(name: "fsetxattr", number: 190, arguments: [5, 0, 0, 0], paths: ["NORMAL - 20 0100644"]), "setxattr /w/d/f"),
+    // chown: -1 leaves an id alone, and i386's 16-bit calls say so with 0xffff
+    (Call(name: "chown(-1, 7)", number: 92, arguments: [0, 0xffff_ffff, 7, 0], paths: ["NORMAL d/f 20 0100644"]), "chown /w/d/f 5:6→5:7"),
+    (
+      Call(name: "i386 chown16(7, -1)", number: 182, arch: "40000003", arguments: [0, 7, 0xffff, 0], paths: ["NORMAL d/f 20 0100644"]),
+      "chown /w/d/f 5:6→7:6"
+    ),
+    (
+      Call(
+        name: "i386 chown32(65535, -1)", number: 212, arch: "40000003", arguments: [0, 0xffff, 0xffff_ffff, 0],
+        paths: ["NORMAL d/f 20 0100644"]),
+      "chown /w/d/f 5:6→65535:6"
+    ),
+    (
+      Call(name: "aarch64 fchownat", number: 54, arch: "c00000b7", arguments: [cwd, 0, 1, 2], paths: ["NORMAL d/f 20 0100644"]),
+      "chown /w/d/f 5:6→1:2"
+    ),
+    (Call(name: "i386 mkdir", number: 39, arch: "40000003", paths: ["PARENT /w 10 040755", "CREATE new 30 040755"]), "mkdir /w/new"),
+    (
+      Call(
+        name: "aarch64 unlinkat", number: 35, arch: "c00000b7", arguments: [cwd, 0, 0x200, 0],
+        paths: ["PARENT /w 10 040755", "DELETE e 12 040755"]), "rmdir /w/e"
+    ),
+    // renames: by inode, in whatever order
+    (
+      Call(
+        name: "rename", number: 82, paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE a 40 0100644", "CREATE b 40 0100644"]),
+      "rename /w/b ← /w/a"
+    ),
+    (
+      Call(
+        name: "rename over a victim, victim first", number: 82,
+        paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE b 41 0100644", "DELETE a 40 0100644", "CREATE b 40 0100644"]),
+      "rename /w/b ← /w/a over 41"
+    ),
+    (
+      Call(
+        name: "rename across directories, the new parent first", number: 82,
+        paths: ["PARENT e/ 12 040755", "PARENT d/ 11 040755", "DELETE d/f 20 0100644", "CREATE e/g 20 0100644"]),
+      "rename /w/e/g ← /w/d/f"
+    ),
+    (
+      Call(
+        name: "rename across directories, the old parent first", number: 82,
+        paths: ["PARENT d/ 11 040755", "PARENT e/ 12 040755", "DELETE d/f 20 0100644", "CREATE e/g 20 0100644"]),
+      "rename /w/e/g ← /w/d/f"
+    ),
+    (
+      Call(
+        name: "renameat by two descriptors: the map knows where the file was", number: 264, arguments: [5, 0, 6, 0], cwd: "/",
+        paths: ["PARENT / 11 040755", "PARENT / 12 040755", "DELETE f 20 0100644", "CREATE g 20 0100644"]), "rename /w/e/g ← /w/d/f"
+    ),
+    (
+      Call(
+        name: "renameat by two descriptors, the other order", number: 264, arguments: [5, 0, 6, 0], cwd: "/",
+        paths: ["PARENT / 12 040755", "PARENT / 11 040755", "DELETE f 20 0100644", "CREATE g 20 0100644"]), "rename /w/e/g ← /w/d/f"
+    ),
+    (
+      Call(
+        name: "exchange", number: 316, arguments: [cwd, 0, cwd, 0],
+        paths: [
+          "PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE a 40 0100644", "DELETE b 41 0100644", "CREATE a 41 0100644",
+          "CREATE b 40 0100644",
+        ]), "exchange /w/a ← /w/b"
+    ),
+    (
+      Call(
+        name: "the file system gives another inode", number: 82,
+        paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE a 40 0100644", "CREATE b 50 0100644"]), "rename /w/b ← /w/a"
+    ),
+    // attempts
+    (Call(name: "mkdir EEXIST", number: 83, exit: -17, paths: ["PARENT /w 10 040755", "CREATE d 11 040755"]), "mkdir /w/d !"),
+    (Call(name: "unlink ENOENT", number: 87, exit: -2, paths: ["PARENT /w 10 040755", "DELETE x 0"]), "delete /w/x !"),
+    (Call(name: "open EACCES", number: 2, exit: -13, arguments: [0, 1, 0, 0], paths: ["NORMAL d/f 20 0100644"]), "open /w/d/f !"),
+    (
+      Call(name: "open O_CREAT EACCES", number: 2, exit: -13, arguments: [0, 0o101, 0, 0], paths: ["PARENT /w 10 040755"]),
+      "create /w ?parent-only !"
+    ),
+    (Call(name: "chmod EPERM", number: 90, exit: -1, arguments: [0, 0o600, 0, 0], paths: ["NORMAL d/f 20 0100644"]), "chmod /w/d/f !"),
+    // opens
+    (Call(name: "open O_WRONLY", number: 2, arguments: [0, 1, 0, 0], paths: ["NORMAL d/f 20 0100644"]), "open /w/d/f"),
+    (Call(name: "open O_TRUNC", number: 2, arguments: [0, 0o1001, 0, 0], paths: ["NORMAL d/f 20 0100644"]), "truncate /w/d/f"),
+    (Call(name: "creat of what is there", number: 85, paths: ["PARENT /w/d 11 040755", "NORMAL d/f 20 0100644"]), "truncate /w/d/f"),
+    (
+      Call(
+        name: "openat2 O_TRUNC", number: 437, arguments: [cwd, 0, 0, 24], paths: ["NORMAL d/f 20 0100644"],
+        extra: ["OPENAT2 oflag=0101001 mode=0 resolve=0x0"]), "truncate /w/d/f"
+    ),
+    (Call(name: "openat2 without its record", number: 437, arguments: [cwd, 0, 0, 24], paths: ["NORMAL d/f 20 0100644"]), "open /w/d/f"),
+    (Call(name: "open_by_handle_at", number: 304, arguments: [3, 0, 1, 0], paths: ["NORMAL '' 20 0100644"]), "open /w/d/f"),
+    // names
+    (Call(name: "dots", number: 83, paths: ["PARENT x 10 040755", "CREATE d/../new 30 040755"]), "mkdir /w/new"),
+    (Call(name: "a slash at the end", number: 83, paths: ["PARENT /w 10 040755", "CREATE new/ 30 040755"]), "mkdir /w/new"),
+    (
+      Call(
+        name: "through a symbolic link: the parent's inode knows", number: 83,
+        paths: ["PARENT /link/ 11 040755", "CREATE /link/new 30 040755"]), "mkdir /w/d/new"
+    ),
+    (
+      Call(name: "symlink", number: 88, paths: ["PARENT /w 10 040755", "UNKNOWN ../text 0", "CREATE l 30 0120777"]),
+      "symlink /w/l = ../text"
+    ),
+    (
+      Call(name: "link", number: 86, paths: ["PARENT /w 10 040755", "NORMAL d/f 20 0100644", "CREATE hard 20 0100644"]),
+      "link /w/hard = /w/d/f"
+    ),
+    (
+      Call(
+        name: "linkat of O_TMPFILE", number: 265, arguments: [cwd, 0, cwd, 0x400],
+        paths: ["PARENT /w 10 040755", "NORMAL /proc/self/fd/4 30 0100600", "CREATE named 30 0100600"]), "create /w/named"
+    ),
+    (Call(name: "no CWD record", number: 83, cwd: nil, paths: ["PARENT x 99 040755", "CREATE new 30 040755"]), "mkdir new ?cwd-guess"),
+  ]
+
+  @Test(arguments: cases.map(\.0)) func means(call: Call) throws {
+    let expected = try #require(Self.cases.first { $0.0.name == call.name }).1
+    let found = changes([call]).changes
+    #expect(found == [expected])
+  }
+
+  @Test func aMovedDirectoryTakesItsContentsAlong() {
+    let found = changes([
+      Call(name: "", number: 82, paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE d 11 040755", "CREATE moved 11 040755"]),
+      Call(name: "", number: 91, arguments: [5, 0o600, 0, 0], paths: ["NORMAL - 20 0100644"]),
+      Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 11 040755", "CREATE in 30 040755"]),
+    ])
+    #expect(found.changes == ["rename /w/moved ← /w/d", "chmod /w/moved/f 644→600", "mkdir /w/moved/in"] && found.walks == [])
+  }
+
+  @Test func aDirectoryFromElsewhereIsWalked() {
+    let found = changes([
+      Call(
+        name: "", number: 82,
+        paths: ["PARENT /w/ 10 040755", "PARENT /out/ 90 040755", "DELETE /out/dir 91 040755", "CREATE /w/dir 91 040755"])
+    ])
+    #expect(found.changes == ["rename /w/dir ← /out/dir"] && found.walks == ["/w/dir"])
+  }
+
+  @Test func whatLeavesIsStillKnown() {
+    let found = changes([
+      Call(
+        name: "", number: 82, paths: ["PARENT /out/ 90 040755", "PARENT /w/ 10 040755", "DELETE /w/d 11 040755", "CREATE /out/d 11 040755"]),
+      Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 11 040755", "CREATE in 30 040755"]),
+    ])
+    #expect(found.changes == ["rename /out/d ← /w/d", "mkdir /out/d/in"])
+  }
+
+  @Test func anInodeThatIsUsedAgain() {
+    let found = changes([
+      Call(name: "", number: 87, paths: ["PARENT d/ 11 040755", "DELETE d/f 20 0100644"]),
+      Call(name: "", number: 2, arguments: [0, 0o101, 0, 0], paths: ["PARENT e/ 12 040755", "CREATE e/other 20 0100644"]),
+      Call(name: "", number: 91, arguments: [5, 0o600, 0, 0], paths: ["NORMAL - 20 0100644"]),
+    ])
+    #expect(found.changes == ["delete /w/d/f", "create /w/e/other", "chmod /w/e/other 644→600"])
+  }
+
+  @Test func aFileWithSeveralNames() {
+    let found = changes([
+      Call(name: "", number: 86, paths: ["PARENT /w 10 040755", "NORMAL d/f 20 0100644", "CREATE hard 20 0100644"]),
+      Call(name: "", number: 91, arguments: [5, 0o600, 0, 0], paths: ["NORMAL - 20 0100644"]),
+      Call(name: "", number: 90, arguments: [0, 0o600, 0, 0], paths: ["NORMAL d/f 20 0100644"]),
+      Call(name: "", number: 87, paths: ["PARENT /w/d 11 040755", "DELETE d/f 20 0100644"]),
+      Call(name: "", number: 91, arguments: [5, 0o600, 0, 0], paths: ["NORMAL - 20 0100644"]),
+    ])
+    #expect(
+      found.changes == [
+        "link /w/hard = /w/d/f", "chmod /w/hard 644→600 ?inode", "chmod /w/d/f 644→600", "delete /w/d/f", "chmod /w/hard 644→600 ?inode",
+      ])
+  }
+
+  /// Calls that change no file leave no change, and a mount asks for a walk only where something is watched.
+  @Test func whatIsNoChange() {
+    let found = changes([
+      Call(name: "execve", number: 59, paths: ["NORMAL /bin/x 50 0100755"]),
+      Call(name: "unknown", number: 500, paths: ["NORMAL /x 50 0100755"]),
+      Call(name: "unknown machine", number: 83, arch: "1", paths: ["PARENT /w 10 040755", "NORMAL x 50 040755"]),
+      Call(name: "O_TMPFILE", number: 2, arguments: [0, 0o20200002, 0, 0], paths: ["NORMAL d 60 0100600"]),
+    ])
+    #expect(found.changes == [] && found.walks == [])
+  }
+}
