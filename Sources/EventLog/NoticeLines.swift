@@ -61,44 +61,6 @@ extension JSONWriter {
     raw("}}}\n")
   }
 
-  /// Appends the line of a rule notice, with its `\n`.
-  package mutating func line(_ notice: RuleNotice, timeMs: Int64, host: String) {
-    let type: StaticString =
-      switch notice.action {
-      case .add: "creation"
-      case .remove: "deletion"
-      case .change: "change"
-      }
-    open(timeMs: timeMs, kind: "event", category: "configuration", type: type, dataset: .rules)
-    action(notice.action.rawValue, outcome: notice.succeeded ? "success" : "failure", sequence: notice.sequence)
-    close(message: notice.message, host: host)
-    if let id = notice.auditID {
-      raw(",\"user\":{\"audit\":{\"id\":\"")
-      integer(id)
-      raw("\"")
-      member("name", notice.auditName)
-      raw("}}")
-    }
-    if let pid = notice.pid {
-      raw(",\"process\":{\"pid\":")
-      integer(pid)
-      member("executable", notice.executable)
-      raw("}")
-    }
-    if !notice.keys.isEmpty {
-      raw(",\"tags\":[")
-      for (index, key) in notice.keys.enumerated() {
-        if index > 0 { raw(",") }
-        string(key)
-      }
-      raw("]")
-    }
-    raw(",\"fsaudit\":{\"rules\":{\"action\":")
-    string(notice.action.rawValue)
-    member("rule", notice.rule)
-    raw("}}}\n")
-  }
-
   private mutating func open(timeMs: Int64, kind: StaticString, category: StaticString, type: StaticString, dataset: Dataset) {
     raw("{\"@timestamp\":")
     timestamp(milliseconds: timeMs)

@@ -113,29 +113,3 @@ package struct DaemonNotice: Sendable {
     self.message = message
   }
 }
-
-/// What happened to a kernel rule.
-package enum RuleAction: String, CaseIterable, Sendable {
-  case add, remove, change
-}
-
-/// A line about a change of the kernel's rules, ours or anybody's.
-package struct RuleNotice: Sendable {
-  package var action: RuleAction
-  package var succeeded = true
-  package var message: String
-  /// The rule as auditctl would take it, where known.
-  package var rule: String?
-  package var keys: [String] = []
-  /// Who: nil where the kernel does not say (it removes a rule itself when the watched directory goes away).
-  package var auditID: UInt32?
-  package var auditName: String?
-  package var pid: Int32?
-  package var executable: String?
-  package var sequence: UInt32?
-
-  package init(_ action: RuleAction, message: String) {
-    self.action = action
-    self.message = message
-  }
-}

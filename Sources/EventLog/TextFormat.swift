@@ -36,7 +36,9 @@ package struct TextFormat: Sendable {
     case .event: cells += [action(line, of: nil, .cyan), message(line).padded(to: pathWidth)] + actor(line)
     case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
     }
-    return cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
+    var text = cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
+    while text.last == " " { text.removeLast() }
+    return text
   }
 
   /// A line that is not JSON: as it is, made harmless.

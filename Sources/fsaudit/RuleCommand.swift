@@ -16,7 +16,7 @@ struct RuleCommand: ParsableCommand {
 
   /// Opens the rule book; tests give it another directory.
   static func book() throws(Failure) -> RuleBook {
-    try RuleBook(directory: getenv("FSAUDIT_RUN_DIRECTORY").map { String(cString: $0) } ?? RuleBook.standardDirectory)
+    try RuleBook(directory: runDirectory())
   }
 
   /// The last `count` arguments of the process as they were given: a path need not be UTF-8, and `String` would mend it.
@@ -111,3 +111,6 @@ struct RuleRemove: ParsableCommand {
     _ = try book.remove(line)
   }
 }
+
+/// Where it is recorded which rules are ours; FSAUDIT_RUN_DIRECTORY moves it, for tests.
+func runDirectory() -> String { getenv("FSAUDIT_RUN_DIRECTORY").map { String(cString: $0) } ?? RuleBook.standardDirectory }

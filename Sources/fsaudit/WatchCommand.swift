@@ -41,10 +41,12 @@ struct WatchCommand: ParsableCommand {
     }
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
+    var options = Watcher.Options(paths: paths, permissions: wanted, key: key, times: times)
+    options.runtimeDirectory = runDirectory()
     var output = Output()
     var line = LogLine()
     try Watcher(
-      Watcher.Options(paths: paths, permissions: wanted, key: key, times: times),
+      options,
       print: { [format] bytes in
         if format == .json {
           try output.line(bytes)
