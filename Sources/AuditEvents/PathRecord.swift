@@ -143,6 +143,15 @@ package struct PathRecord: Sendable {
 struct PathTails: Sendable {
   private var entries = [(text: [UInt8], record: PathRecord)](repeating: ([], PathRecord()), count: 32)
 
+  /// The memory is there from the start: a steady stream of events allocates nothing.
+  init() {
+    for index in entries.indices { entries[index].text.reserveCapacity(PathTails.longestTail) }
+    firstText.reserveCapacity(PathTails.longestFirst)
+  }
+
+  private static let longestTail = 256
+  private static let longestFirst = 1024
+
   /// The fields that these bytes spell, nil where they are new. Name, item and inode are not among them.
   func find(_ tail: RawSpan) -> PathRecord? {
     let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
@@ -152,7 +161,7 @@ struct PathTails: Sendable {
   mutating func remember(_ tail: RawSpan, _ record: PathRecord) {
     let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
     // a tail that SELinux or a file's capabilities make long is cheap enough to read again
-    guard tail.byteCount <= 256 else { return }
+    guard tail.byteCount <= PathTails.longestTail else { return }
     entries[place].text.removeAll(keepingCapacity: true)
     entries[place].text.append(tail)
     entries[place].record = record
@@ -165,7 +174,7 @@ struct PathTails: Sendable {
   func first(_ body: RawSpan) -> PathRecord? { PathTails.same(body, firstText) ? firstRecord : nil }
 
   mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
-    guard body.byteCount <= 1024 else { return }
+    guard body.byteCount <= PathTails.longestFirst else { return }
     firstText.removeAll(keepingCapacity: true)
     firstText.append(body)
     firstRecord = record

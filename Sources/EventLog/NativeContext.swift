@@ -12,6 +12,11 @@ struct LineContext: Sendable {
   private var directory: [UInt8] = []
   private var encoding = Value.Encoding.absent
 
+  init() {
+    json.reserveCapacity(4096)
+    directory.reserveCapacity(4096)
+  }
+
   func matches(
     _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
   ) -> Bool {
