@@ -164,7 +164,7 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       let before = try audit.ruleData()
       try directory.makeDirectory("tree")
       let lines = try TemporaryRules.lines(
-        path: Array(directory["tree"].utf8), permissions: [.write, .attributes], times: true, key: Array("fsaudit-1".utf8))
+        path: Array(directory["tree"].utf8), permissions: [.write, .attributes], times: false, key: Array("fsaudit-1".utf8))
       let rules = try TemporaryRules(lines, directory: ledger)
       #expect(rules.rules.count == 8)
       #expect(try audit.ruleData().count == before.count + 8)
