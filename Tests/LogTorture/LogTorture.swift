@@ -21,7 +21,7 @@ enum LogTorture {
     policy.sync = .interval(milliseconds: 50)
     policy.checkEveryMs = 100
     let keepsHouse = arguments.count > 5
-    let queue = try BatchQueue(bufferBytes: 16 << 10, buffers: 4, limitBytes: 256 << 10)
+    let queue = try BatchQueue(bufferBytes: 16 << 10, buffers: 4, limitBytes: 1 << 20)
     let writer = try Writer(policy, queue)
     let thread = try Thread("log") {
       let lost = writeLog(from: writer.queue, with: writer.writer)
