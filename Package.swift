@@ -70,11 +70,14 @@ let package = Package(
     /// The pure core over a whole log, for golden, differential and fuzz tests.
     .target(
       name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),
-
+    // The audit project's own decoder, an oracle for tests alone.
+    .systemLibrary(name: "CAuparse", path: "Tests/CAuparse", providers: [.apt(["libauparse-dev"])]),
+    tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
       dependencies: ["AuditControl", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),

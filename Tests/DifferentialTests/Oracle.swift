@@ -1,5 +1,6 @@
 import CAuparse
 import Glibc
+import Synchronization
 
 /// libauparse's view of one line of auditd's log.
 struct OracleField: Equatable {
@@ -11,8 +12,13 @@ struct OracleField: Equatable {
 }
 
 enum Oracle {
+  /// libauparse 3.0 keeps its interpretation tables in globals: two parsers at a time crash.
+  private static let lock = Mutex(())
+
   /// The fields of the line's record, without those that auparse adds itself (`type`, `node`); nil where it reads none.
-  static func fields(of line: [UInt8]) -> [OracleField]? {
+  static func fields(of line: [UInt8]) -> [OracleField]? { lock.withLock { _ in parse(line) } }
+
+  private static func parse(_ line: [UInt8]) -> [OracleField]? {
     // auparse takes a NUL-terminated text with a line feed at its end
     var text = line.map { CChar(bitPattern: $0) } + [10, 0]
     guard let parser = auparse_init(AUSOURCE_BUFFER, &text) else { return nil }
