@@ -95,7 +95,7 @@ package final class Service {
     notifyServiceManager("STOPPING=1")
     stop(&audit)
     receiverThread.join()
-    queue.close(deadlineMs: milliseconds(CLOCK_MONOTONIC) + 3000)
+    queue.close(deadlineMs: milliseconds(CLOCK_MONOTONIC) + 2000)
     writerThread.join()
     walk.stop()
     walkerThread.join()

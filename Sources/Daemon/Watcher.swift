@@ -117,6 +117,7 @@ package final class Watcher {
     // a reader that goes away while nothing happens is noticed too; a file cannot be polled and never goes away
     try? poll.add(1, tag: 3, input: false)
     var isAnnounced = false
+    var isToldToWait = false
     let patience = milliseconds(CLOCK_MONOTONIC) + 5000
     var nextTick = milliseconds(CLOCK_MONOTONIC) + 1000
     var ends = false
@@ -127,6 +128,10 @@ package final class Watcher {
         if tag == 3, hangUp { ends = true }
       }
       let now = milliseconds(CLOCK_MONOTONIC)
+      if !isAnnounced, !isToldToWait, now > patience - 4000, isatty(2) == 1 {
+        isToldToWait = true
+        complain("fsaudit: reading the watched directories first; there are many")
+      }
       if !isAnnounced, walk.isIdle || now > patience {
         isAnnounced = true
         complain("fsaudit: watching \(count) path\(count == 1 ? "" : "s") (\(stream.source.rawValue))")
