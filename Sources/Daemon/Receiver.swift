@@ -30,6 +30,8 @@ package struct ReceiverCounters: Sendable, Equatable {
   package var isWalking = false
   /// The input is at its end: auditd has stopped us.
   package var hasEnded = false
+  /// Receiving broke, and why.
+  package var fault: String?
   /// Changes with every round: the thread is alive.
   package var heartbeat: UInt64 = 0
 }
@@ -77,6 +79,9 @@ package final class ReceiverMailbox: Sendable {
       return orders
     }
   }
+
+  /// The thread has ended because receiving broke.
+  func fail(_ reason: String) { published.withLock { $0.fault = reason } }
 
   func publish(_ counters: ReceiverCounters) { published.withLock { $0 = counters } }
 }
@@ -148,14 +153,19 @@ package struct Receiver: ~Copyable {
   /// lines covered.
   package consuming func run() throws(SystemError) {
     let poll = try Poll()
-    try poll.add(input.descriptor, tag: 0)
+    // a plain file cannot be polled, and need not be: it is always ready
+    var isFile = false
+    do throws(SystemError) { try poll.add(input.descriptor, tag: 0) } catch {
+      guard error.code == .notPermitted else { throw error }
+      isFile = true
+    }
     try poll.add(mailbox.wakeup.descriptor.raw, tag: 1)
     try poll.add(walk.descriptor, tag: 2)
     var isStopping = false
     while true {
       var hasOrders = false
       var hasWalked = false
-      try poll.wait(milliseconds: isStopping ? 0 : 500) { tag, _ in
+      try poll.wait(milliseconds: isStopping || isFile ? 0 : 500) { tag, _ in
         if tag == 1 { hasOrders = true }
         if tag == 2 { hasWalked = true }
       }
@@ -174,6 +184,16 @@ package struct Receiver: ~Copyable {
       // buffer holds a hundred times what can arrive meanwhile
       if received > 0, !isStopping { pause(microseconds: 4000) }
     }
+    if hasEnded {
+      // the service hears of it, and says in the log's last line that it stops
+      counters.hasEnded = true
+      publish()
+      let patience = milliseconds(CLOCK_MONOTONIC) + 5000
+      while !isStopping, milliseconds(CLOCK_MONOTONIC) < patience {
+        pause(microseconds: 50_000)
+        isStopping = obey(mailbox.take())
+      }
+    }
     pipeline.finish()
     serials.settle()
     serials.settle()
@@ -184,7 +204,6 @@ package struct Receiver: ~Copyable {
       pipeline.encoder.lines.line(lastNotice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
       flush()
     }
-    counters.hasEnded = true
     publish()
   }
 

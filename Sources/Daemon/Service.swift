@@ -90,7 +90,11 @@ package final class Service {
 
     notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
-    try supervise(signals, control, &audit)
+    var fault: (any Error)?
+    do { try supervise(signals, control, &audit) } catch {
+      fault = error
+      log.critical("\(error)")
+    }
 
     notifyServiceManager("STOPPING=1")
     stop(&audit)
@@ -102,6 +106,7 @@ package final class Service {
     stopHousekeeper()
     keeperThread.join()
     log.notice("stopped")
+    if let fault { throw fault }
   }
 
   // MARK: Starting
@@ -198,7 +203,6 @@ package final class Service {
     let handoff = Handoff(input)
     let (queue, mailbox, walk, host, accounts) = (queue, mailbox, walk, host, accounts)
     let capacity = settings.directoryMap.maxEntries
-    let log = log
     return try Thread("receiver") {
       guard let input = handoff.take() else { return }
       let pipeline = Pipeline(
@@ -207,7 +211,7 @@ package final class Service {
         encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
       let receiver = Receiver(
         input: input, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
-      do { try receiver.run() } catch { log.critical("receiving failed: \(error)") }
+      do { try receiver.run() } catch { mailbox.fail("\(error)") }
     }
   }
 
@@ -266,6 +270,7 @@ package final class Service {
       let counters = mailbox.counters
       rates.note(counters, nowMs: now)
       if counters.hasEnded { return }
+      if let fault = counters.fault { throw Failure("receiving failed: \(fault)", exit: .inputOutput) }
       if counters.heartbeat != heartbeat {
         heartbeat = counters.heartbeat
         silentSince = now
