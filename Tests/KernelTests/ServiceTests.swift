@@ -39,6 +39,33 @@ extension KernelTests {
       }
     }
 
+    /// auditd's plugin protocol: records on stdin, and the end of the input is the end of the daemon.
+    @Test func asAPluginOfAuditd() throws {
+      try KernelLab.run {
+        let before = try kernelStatus()
+        let daemon = try TestDaemon(rules: "")
+        let time = milliseconds(CLOCK_REALTIME) / 1000
+        let id = "audit(\(time).123:77): "
+        let input = """
+          type=SYSCALL msg=\(id)arch=c000003e syscall=87 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=2 ppid=1 pid=2 auid=1000 uid=0 gid=0 \
+          euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=3 comm="rm" exe="/usr/bin/rm" key="k"
+          type=CWD msg=\(id)cwd="/srv"
+          type=PATH msg=\(id)item=0 name="/srv" inode=5 dev=fe:00 mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+          type=PATH msg=\(id)item=1 name="a" inode=6 dev=fe:00 mode=0100644 ouid=0 ogid=0 rdev=00:00 nametype=DELETE
+          type=PROCTITLE msg=\(id)proctitle=726D0061
+          type=EOE msg=\(id)
+
+          """
+        let result = try run(
+          fsauditBinary, ["run", "--source", "plugin", "--config", daemon.home["fsaudit.toml"]], input: Array(input.utf8))
+        #expect(result.status == 0)
+        let lines = try parse(daemon.logBytes())
+        #expect(lines.map { $0.string("event.dataset") } == ["fsaudit.daemon", "fsaudit.file", "fsaudit.daemon"])
+        #expect(lines.count == 3 && lines[1].string("file.path") == "/srv/a" && lines[1].string("fsaudit.action") == "delete")
+        #expect(try kernelStatus().backlogLimit == before.backlogLimit, "the kernel's settings are auditd's")
+      }
+    }
+
     @Test func lifeUnderSystemd() throws {
       try KernelLab.run {
         let before = try kernelStatus()
