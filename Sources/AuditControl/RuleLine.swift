@@ -85,7 +85,9 @@ extension RuleLine {
         action = .always
         try setOperation(option.name == "w" ? .append : .remove)
         watchedPath = option.value
-      case "F" where option.value.starts(with: "key=".utf8): keys.append(Array(option.value.dropFirst(4)))
+      // in any case, as libaudit reads the names of fields: a second key field would be EINVAL to the kernel
+      case "F" where String(decoding: option.value.prefix(4), as: UTF8.self).lowercased() == "key=":
+        keys.append(Array(option.value.dropFirst(4)))
       case "k": keys.append(option.value)
       case "F", "C", "p": conditions.append(option)
       case "S": syscalls.append(option)

@@ -38,6 +38,8 @@ private func split(_ text: String) -> [String]? {
     ("-a exit,always -S all", "-a always,exit -S all"),
     ("-a always,exit -F path=/etc/passwd -p wa -k a -k b", "-a always,exit -S all -F path=/etc/passwd -F perm=wa -F key=a -F key=b"),
     ("-k late -S open -F arch=b32 -a always,exit", "-a always,exit -F arch=b32 -S open -F key=late"),
+    // found by the fuzzer: two key fields, of which the kernel takes none
+    ("-a always,exit -F keY=a -k b", "-a always,exit -S all -F key=a -F key=b"),
     ("-aalways,exit -Farch=b64 -Sopen,close -S2 -S3", "-a always,exit -F arch=b64 -S open,close"),
     ("-a always,exit -F arch=b64 -S fchmodat2 -S setxattrat", "-a always,exit -F arch=b64 -S 452,463"),
     ("-a always,exit -S kill -F a1&=0x3 -F a0>=-1", "-a always,exit -S kill -F a1&=0x3 -F a0>=0xFFFFFFFF"),
