@@ -148,11 +148,11 @@ private func assemble(_ input: [UInt8]) {
 }
 
 private func parseRules(_ input: [UInt8]) {
-  // as realpath(3) answers: without a slash at the end
+  // as realpath(3) answers: without a slash at the end, and "/" is no file
   let files = PathResolver { path in
     let end = path.lastIndex { $0 != UInt8(ascii: "/") } ?? 0
     let resolved = Array(path.prefix(end + 1))
-    return switch path.count % 3 {
+    return switch resolved.count == 1 ? 1 : path.count % 3 {
     case 0: .missing
     case 1: .directory(resolved)
     default: .file(resolved)
