@@ -14,7 +14,7 @@ import AuditWire
 ///
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
-package struct Assembler: Sendable {
+@usableFromInline package struct Assembler: Sendable {
   /// Everything that grows is bounded.
   package struct Limits: Sendable {
     package var openEvents = 1024
@@ -44,25 +44,38 @@ package struct Assembler: Sendable {
   package private(set) var counters = Counters()
   private let limits: Limits
   private let endsAtProctitle: Bool
-  private var header = HeaderReader()
-  /// The slot of the last record's event while it is open, otherwise -1.
-  private var lastSlot = -1
+  /// The header of the last record that had one is in here.
+  package private(set) var reader = HeaderReader()
 
+  /// The event of the last record. It is apart from the others because nearly every event is whole before the next one begins.
+  private var current = Event()
+  @usableFromInline var state = State.empty
+  private var currentLink = Link()
+
+  /// The other events: open ones, in order of their last record, and complete ones that the caller has not taken yet; both are
+  /// lists through ``links``.
   private var slots: [Event] = []
   private var links: [Link] = []
   private var freeSlots: [Int32] = []
-  /// Open events in order of their last record, as a list through ``links``.
   private var oldest: Int32 = -1
   private var newest: Int32 = -1
+  @usableFromInline var firstReady: Int32 = -1
+  private var lastReady: Int32 = -1
   private var openCount = 0
   private var openBytes = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
-  /// Complete events that the caller has not taken yet, as a list through ``links``.
-  private var firstReady: Int32 = -1
-  private var lastReady: Int32 = -1
   /// The last events that were closed, by the low bits of their serial: what comes later is late.
   private var closed: [UInt64]
+
+  /// What ``current`` is.
+  @usableFromInline enum State: UInt8, Sendable {
+    case empty, open, complete
+
+    /// By number, see ``RecordType``.
+    @inlinable @inline(__always)
+    static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+  }
 
   private struct Link {
     var before: Int32 = -1
@@ -81,81 +94,95 @@ package struct Assembler: Sendable {
 
   /// Takes one record: its type, and its text from `audit(` on. `node` is the host of a log line, or empty.
   ///
-  /// Complete events are then to be taken with ``next(_:)``. Returns the header, nil where there is none (counted).
+  /// Complete events are then to be taken with ``next(_:)``. Returns false where the record has no header (counted).
   @discardableResult
-  package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
+  package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> Bool {
     counters.records &+= 1
-    var isSame = false
-    guard let found = header.read(text, at: 0, isSame: &isSame) else {
-      counters.malformed &+= 1
-      return nil
+    if !reader.read(again: text, at: 0) {
+      guard reader.read(new: text, at: 0) else {
+        counters.malformed &+= 1
+        return false
+      }
+      if type == .endOfEvent {
+        finishAtEnd(reader.last)
+        return true
+      }
+      turn(to: reader.last, node, now)
+    } else if type == .endOfEvent {
+      finishAtEnd(reader.last)
+      return true
+    } else if state != .open || !node.isEmpty || !current.node.isEmpty {
+      turn(to: reader.last, node, now)
     }
-    if type == .endOfEvent {
-      finishAtEnd(found)
-      return found
-    }
-    let body = text.extracting(found.bodyStart..<text.byteCount)
-    var slot = lastSlot
-    // nearly every record belongs to the event of the one before
-    let isNext = isSame && slot >= 0 && node.isEmpty
-    if !isNext {
-      slot = openSlot(for: found, node: node)
-      lastSlot = node.isEmpty ? slot : -1
-      touch(slot, now)
-    }
-    if slots[slot].byteCount &+ body.byteCount > limits.eventBytes {
-      slots[slot].droppedRecords &+= 1
+    currentLink.lastRecordTime = now
+    currentLink.lastRecordCount = counters.records
+    let body = text.extracting(reader.last.bodyStart..<text.byteCount)
+    if current.byteCount &+ body.byteCount > limits.eventBytes {
+      current.droppedRecords &+= 1
       counters.oversized &+= 1
     } else {
-      slots[slot].append(type, body)
-      openBytes &+= body.byteCount
+      current.append(type, body)
     }
     if endsAtProctitle, type == .proctitle {
-      close(slot, .proctitle)
-    } else if type.standsAlone, slots[slot].records.count == 1 {
-      close(slot, .alone)
-    } else if !isNext, openCount > limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
-      counters.evicted &+= 1
-      close(Int(oldest), .evicted)
+      complete(.proctitle)
+    } else if type.standsAlone, current.records.count == 1 {
+      complete(.alone)
     }
-    return found
+    return true
   }
 
   /// Closes the events that have waited long enough; call it now and then. `now` as in ``add(type:text:node:now:)``.
   package mutating func expire(now: Int64) {
     while oldest >= 0 {
-      let link = links[Int(oldest)]
-      guard now &- link.lastRecordTime >= limits.timeoutMilliseconds,
-        counters.records &- link.lastRecordCount >= limits.quietRecords
-      else { return }
+      guard hasWaited(links[Int(oldest)], now) else { return }
       counters.timedOut &+= 1
       close(Int(oldest), .timeout)
+    }
+    if state == .open, hasWaited(currentLink, now) {
+      counters.timedOut &+= 1
+      complete(.timeout)
     }
   }
 
   /// Closes every open event: the input has ended.
   package mutating func finish() {
     while oldest >= 0 { close(Int(oldest), .endOfInput) }
+    if state == .open { complete(.endOfInput) }
   }
+
+  /// Whether ``next(_:)`` has one.
+  @inlinable @inline(__always)
+  package var hasComplete: Bool { state == .complete || firstReady >= 0 }
 
   /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
   /// complete.
   package mutating func next(_ event: inout Event) -> Bool {
     let slot = firstReady
-    guard slot >= 0 else { return false }
-    firstReady = links[Int(slot)].after
-    swap(&slots[Int(slot)], &event)
-    freeSlots.append(slot)
+    if slot >= 0 {
+      firstReady = links[Int(slot)].after
+      swap(&slots[Int(slot)], &event)
+      freeSlots.append(slot)
+      return true
+    }
+    guard state == .complete else { return false }
+    swap(&current, &event)
+    state = .empty
     return true
   }
 
   /// Whether events are waiting for more records.
-  package var hasOpenEvents: Bool { oldest >= 0 }
+  package var hasOpenEvents: Bool { oldest >= 0 || state == .open }
 
   // MARK: -
 
-  private func key(_ header: RecordHeader) -> UInt64 {
-    UInt64(truncatingIfNeeded: header.time) &<< 32 ^ UInt64(header.serial)
+  private func key(_ serial: UInt32, _ time: Int64) -> UInt64 { UInt64(truncatingIfNeeded: time) &<< 32 ^ UInt64(serial) }
+
+  private func hasWaited(_ link: Link, _ now: Int64) -> Bool {
+    now &- link.lastRecordTime >= limits.timeoutMilliseconds && counters.records &- link.lastRecordCount >= limits.quietRecords
+  }
+
+  private func isCurrent(_ header: RecordHeader) -> Bool {
+    state == .open && current.serial == header.serial && current.time == header.time
   }
 
   private func matches(_ slot: Int, _ header: RecordHeader) -> Bool {
@@ -163,23 +190,51 @@ package struct Assembler: Sendable {
   }
 
   private mutating func finishAtEnd(_ header: RecordHeader) {
+    if isCurrent(header) {
+      complete(.endOfEvent)
+      return
+    }
     let slot = Int(slotOfSerial[Int(header.serial & 4095)])
     if slot >= 0, matches(slot, header) {
       close(slot, .endOfEvent)
-    } else if closed[Int(header.serial & 255)] != key(header) {
+    } else if closed[Int(header.serial & 255)] != key(header.serial, header.time) {
       // EOE of an event none of whose records arrived
       counters.late &+= 1
     }
   }
 
-  private mutating func openSlot(for header: RecordHeader, node: RawSpan) -> Int {
+  /// Makes the event of that header the current one, whether it is open already or new.
+  private mutating func turn(to header: RecordHeader, _ node: RawSpan, _ now: Int64) {
+    if isCurrent(header), current.isFrom(node) { return }
+    park()
     let place = Int(header.serial & 4095)
     let there = Int(slotOfSerial[place])
     if there >= 0 {
-      if matches(there, header), slots[there].isFrom(node) { return there }
+      if matches(there, header), slots[there].isFrom(node) {
+        unlink(there)
+        openBytes &-= slots[there].byteCount
+        openCount &-= 1
+        slotOfSerial[place] = -1
+        swap(&slots[there], &current)
+        freeSlots.append(Int32(there))
+        state = .open
+        return
+      }
       counters.evicted &+= 1
       close(there, .evicted)
     }
+    current.reset(serial: header.serial, time: header.time)
+    if !node.isEmpty { current.setNode(node) }
+    if closed[Int(header.serial & 255)] == key(header.serial, header.time) {
+      current.isLate = true
+      counters.late &+= 1
+    }
+    state = .open
+  }
+
+  /// Puts the current event among the others, where it goes on waiting: for more records, or to be taken.
+  private mutating func park() {
+    if state == .empty { return }
     let slot: Int
     if let free = freeSlots.popLast() {
       slot = Int(free)
@@ -188,40 +243,50 @@ package struct Assembler: Sendable {
       slots.append(Event())
       links.append(Link())
     }
-    slots[slot].reset(serial: header.serial, time: header.time)
-    if !node.isEmpty {
-      slots[slot].setNode(node)
+    swap(&slots[slot], &current)
+    links[slot] = currentLink
+    if state == .complete {
+      ready(slot)
+    } else {
+      let place = Int(slots[slot].serial & 4095)
+      if slotOfSerial[place] >= 0 {
+        counters.evicted &+= 1
+        close(Int(slotOfSerial[place]), .evicted)
+      }
+      slotOfSerial[place] = Int32(slot)
+      openCount &+= 1
+      openBytes &+= slots[slot].byteCount
+      link(slot)
+      // the current one counts as open as well
+      while openCount >= limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+        counters.evicted &+= 1
+        close(Int(oldest), .evicted)
+      }
     }
-    if closed[Int(header.serial & 255)] == key(header) {
-      slots[slot].isLate = true
-      counters.late &+= 1
-    }
-    slotOfSerial[place] = Int32(slot)
-    openCount &+= 1
-    link(slot)
-    return slot
+    state = .empty
   }
 
-  /// The event is the newest again.
-  private mutating func touch(_ slot: Int, _ now: Int64) {
-    links[slot].lastRecordTime = now
-    links[slot].lastRecordCount = counters.records
-    if Int(newest) != slot {
-      unlink(slot)
-      link(slot)
-    }
+  /// The current event is whole.
+  private mutating func complete(_ completion: Event.Completion) {
+    current.completion = completion
+    closed[Int(current.serial & 255)] = key(current.serial, current.time)
+    counters.events &+= 1
+    state = .complete
   }
 
   private mutating func close(_ slot: Int, _ completion: Event.Completion) {
     slots[slot].completion = completion
-    if slot == lastSlot { lastSlot = -1 }
     let serial = slots[slot].serial
     slotOfSerial[Int(serial & 4095)] = -1
-    closed[Int(serial & 255)] = key(RecordHeader(time: slots[slot].time, serial: serial, bodyStart: 0))
+    closed[Int(serial & 255)] = key(serial, slots[slot].time)
     openCount &-= 1
-    openBytes &-= slots[slot].byteCount &- Int(slots[slot].node.count)
-    unlink(slot)
+    openBytes &-= slots[slot].byteCount
     counters.events &+= 1
+    unlink(slot)
+    ready(slot)
+  }
+
+  private mutating func ready(_ slot: Int) {
     links[slot].after = -1
     if firstReady >= 0 { links[Int(lastReady)].after = Int32(slot) } else { firstReady = Int32(slot) }
     lastReady = Int32(slot)

@@ -58,15 +58,19 @@ package struct PathRecord: Sendable {
   var isPlaceholder: Bool { nameType == .create && identity.isUnknown && !name.isPresent }
 
   mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
-    // events that follow each other in one directory share their first record, the parent's
-    let whole = bytes.extracting(body.range)
-    if let known = tails.first(whole) {
-      self = known
-      name.slice.start &+= body.start
-      return true
-    }
     let text = bytes.extracting(0..<body.end)
     var cursor = Cursor(at: Int(body.start))
+    // events that follow each other in one directory share their first record, the parent's
+    let isFirst = cursor.skip("item=0 n", text)
+    let whole = text.extracting(Int(body.start)..<body.end)
+    if isFirst {
+      if tails.isFirst(whole) {
+        self = tails.firstRecord
+        name.slice.start &+= body.start
+        return true
+      }
+      cursor.at = Int(body.start)
+    }
     guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
       return readFields(text, body)
     }
@@ -74,16 +78,17 @@ package struct PathRecord: Sendable {
     guard cursor.skip(" inode=", text), let inode = cursor.decimal(text) else { return readFields(text, body) }
     let name = name
     let tail = text.extracting(cursor.at..<text.byteCount)
-    if let known = tails.find(tail) {
-      self = known
+    let place = PathTails.place(of: tail)
+    if tails.holds(tail, place) {
+      self = tails.entries[place].record
     } else {
       guard readTail(tail) else { return readFields(text, body) }
-      tails.remember(tail, self)
+      tails.remember(tail, place, self)
     }
     self.name = name
     item = Int32(truncatingIfNeeded: number)
     identity.inode = inode
-    if item == 0 { tails.rememberFirst(whole, self, at: body.start) }
+    if isFirst { tails.rememberFirst(whole, self, at: body.start) }
     return true
   }
 
@@ -141,7 +146,7 @@ package struct PathRecord: Sendable {
 
 /// What PATH records end with, from ` dev=` on, read once: device, mode, owner and type repeat from event to event.
 struct PathTails: Sendable {
-  private var entries = [(text: [UInt8], record: PathRecord)](repeating: ([], PathRecord()), count: 32)
+  private(set) var entries = [(text: [UInt8], record: PathRecord)](repeating: ([], PathRecord()), count: 128)
 
   /// The memory is there from the start: a steady stream of events allocates nothing.
   init() {
@@ -152,14 +157,16 @@ struct PathTails: Sendable {
   private static let longestTail = 256
   private static let longestFirst = 1024
 
-  /// The fields that these bytes spell, nil where they are new. Name, item and inode are not among them.
-  func find(_ tail: RawSpan) -> PathRecord? {
-    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
-    return PathTails.same(tail, entries[place].text) ? entries[place].record : nil
+  /// Where a tail's entry is: its device is at byte 5, its mode, owner and group between 16 and 40, its type at about 60.
+  static func place(of tail: RawSpan) -> Int {
+    let parts = tail.word(5) ^ tail.word(16) &* 3 ^ tail.word(24) &* 5 ^ tail.word(32) &* 7 ^ tail.word(60) &* 11
+    return Int(truncatingIfNeeded: Swar.fold(parts &+ UInt64(truncatingIfNeeded: tail.byteCount)) & 127)
   }
 
-  mutating func remember(_ tail: RawSpan, _ record: PathRecord) {
-    let place = Int(truncatingIfNeeded: tail.hash(seed: 0) & 31)
+  /// Whether the entry there holds what these bytes spell; name, item and inode are not among it.
+  func holds(_ tail: RawSpan, _ place: Int) -> Bool { PathTails.same(tail, entries[place].text) }
+
+  mutating func remember(_ tail: RawSpan, _ place: Int, _ record: PathRecord) {
     // a tail that SELinux or a file's capabilities make long is cheap enough to read again
     guard tail.byteCount <= PathTails.longestTail else { return }
     entries[place].text.removeAll(keepingCapacity: true)
@@ -168,10 +175,11 @@ struct PathTails: Sendable {
   }
 
   private var firstText: [UInt8] = []
-  private var firstRecord = PathRecord()
+  /// The last first record of an event; its name counts from the body's start.
+  private(set) var firstRecord = PathRecord()
 
-  /// The record that consists of these bytes, if it was the last first one of its event; its name counts from the body's start.
-  func first(_ body: RawSpan) -> PathRecord? { PathTails.same(body, firstText) ? firstRecord : nil }
+  /// Whether ``firstRecord`` consists of these bytes.
+  func isFirst(_ body: RawSpan) -> Bool { PathTails.same(body, firstText) }
 
   mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
     guard body.byteCount <= PathTails.longestFirst else { return }

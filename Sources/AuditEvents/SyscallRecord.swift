@@ -37,9 +37,8 @@ package struct SyscallRecord: Sendable {
       let call = cursor.decimal(text)
     else { return false }
     if cursor.skip(" success", text) {
-      guard cursor.skip("=", text) else { return false }
-      if cursor.skip("yes", text) { success = .yes } else if cursor.skip("no", text) { success = .no } else { return false }
-      guard cursor.skip(" exit=", text), let value = cursor.signed(text) else { return false }
+      if cursor.skip("=yes exi", text) { success = .yes } else if cursor.skip("=no exi", text) { success = .no } else { return false }
+      guard cursor.skip("t=", text), let value = cursor.signed(text) else { return false }
       exit = value
     } else {
       success = .unknown

@@ -41,6 +41,13 @@ extension RawSpan {
     return wordAtEnd(index)
   }
 
+  /// ``word(_:)`` for a caller that has checked that eight bytes stand at `index`.
+  @inlinable @inline(__always)
+  package func word(unchecked index: Int) -> UInt64 {
+    assert(index >= 0 && index <= byteCount - 8)
+    return UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+  }
+
   @usableFromInline @inline(never)
   package func wordAtEnd(_ index: Int) -> UInt64 {
     var result: UInt64 = 0
@@ -66,12 +73,19 @@ extension RawSpan {
           }
           return true
         }
+        func differ(_ at: Int) -> UInt64 {
+          a.loadUnaligned(fromByteOffset: at, as: UInt64.self) ^ b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+        }
         var at = 0
+        while at <= count &- 32 {
+          if differ(at) | differ(at &+ 8) | differ(at &+ 16) | differ(at &+ 24) != 0 { return false }
+          at &+= 32
+        }
         while at < count &- 8 {
-          if a.loadUnaligned(fromByteOffset: at, as: UInt64.self) != b.loadUnaligned(fromByteOffset: at, as: UInt64.self) { return false }
+          if differ(at) != 0 { return false }
           at &+= 8
         }
-        return a.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self) == b.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+        return differ(count &- 8) == 0
       }
     }
   }
@@ -109,6 +123,25 @@ extension RawSpan {
       }
       return nil
     }
+  }
+
+  /// The index of the last `wanted` before `end`, or nil; eight bytes at a time.
+  @inlinable package func lastIndex(of wanted: UInt8, before end: Int) -> Int? {
+    precondition(end <= byteCount)
+    let pattern = Swar.spread(wanted)
+    var at = end
+    while at >= 8 {
+      let word = word(unchecked: at &- 8) ^ pattern
+      // exact for every byte, unlike `Swar.zeroBytes`: the highest hit is asked for
+      let hits = ~((word & Swar.spread(0x7f)) &+ Swar.spread(0x7f) | word | Swar.spread(0x7f))
+      if hits != 0 { return at &- 1 &- hits.leadingZeroBitCount / 8 }
+      at &-= 8
+    }
+    while at > 0 {
+      at &-= 1
+      if byte(at) == wanted { return at }
+    }
+    return nil
   }
 
   /// A hash of the length, the first 32 bytes, eight in the middle and the last 16: for caches whose hits are confirmed byte by byte, so that a
@@ -169,8 +202,13 @@ extension RawSpan {
   /// The number that the word's first `count` (1…8) bytes, all hexadecimal digits, spell.
   @inlinable @inline(__always)
   package static func hexadecimal(_ word: UInt64, _ count: Int) -> UInt64 {
+    hexadecimal(word &<< UInt64(64 &- count &* 8))
+  }
+
+  /// The number that the word's eight bytes, all hexadecimal digits or, in front, 0, spell.
+  @inlinable @inline(__always)
+  package static func hexadecimal(_ word: UInt64) -> UInt64 {
     var value = (word & spread(0x0f)) &+ (word &>> 6 & spread(1)) &* 9
-    value = value &<< UInt64(64 &- count &* 8)
     // join neighbours, the earlier one on top: pairs, fours, all
     value = (value &<< 4 | value &>> 8) & 0x00ff_00ff_00ff_00ff
     value = (value &<< 8 | value &>> 16) & 0x0000_ffff_0000_ffff

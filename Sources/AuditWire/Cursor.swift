@@ -65,16 +65,16 @@
   package mutating func hexadecimal(_ bytes: RawSpan) -> UInt64? {
     let word = bytes.word(at)
     let count = Swar.hexCount(word)
-    if UInt(bitPattern: count &- 1) < 7 {
-      at &+= count
-      return Swar.hexadecimal(word, count)
-    }
-    return count == 0 ? nil : longHexadecimal(bytes)
+    if count == 8 { return longHexadecimal(bytes) }
+    if count == 0 { return nil }
+    at &+= count
+    return Swar.hexadecimal(word, count)
   }
 
+  /// Eight digits and more: an address.
   @usableFromInline
   mutating func longHexadecimal(_ bytes: RawSpan) -> UInt64? {
-    let high = Swar.hexadecimal(bytes.word(at), 8)
+    let high = Swar.hexadecimal(bytes.word(at))
     let word = bytes.word(at &+ 8)
     let count = Swar.hexCount(word)
     if count == 8, hexDigit(bytes.peek(at &+ 16)) <= 15 { return nil }

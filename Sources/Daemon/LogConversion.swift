@@ -29,11 +29,11 @@ package struct LogConversion: ~Copyable {
       if !line.isEmpty { unreadable += 1 }
       return
     }
-    let header = pipeline.add(
+    let hasHeader = pipeline.add(
       type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
-    guard let header else { return }
-    if header.time == now { return }
-    now = header.time
+    let time = pipeline.assembler.reader.last.time
+    if !hasHeader || time == now { return }
+    now = time
     pipeline.expire(now: now)
   }
 

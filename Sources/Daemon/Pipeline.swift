@@ -22,12 +22,13 @@ package struct Pipeline: ~Copyable, Sendable {
     self.encoder = encoder
   }
 
-  /// Takes a record and encodes every event that is complete now. Returns the record's header, nil where it has none.
+  /// Takes a record and encodes every event that is complete now. Returns false where the record has no header; otherwise
+  /// the assembler has it.
   @discardableResult
-  package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> RecordHeader? {
-    let header = assembler.add(type: type, text: text, node: node, now: now)
-    drain()
-    return header
+  package mutating func add(type: RecordType, text: RawSpan, node: RawSpan, now: Int64) -> Bool {
+    let hasHeader = assembler.add(type: type, text: text, node: node, now: now)
+    if assembler.hasComplete { drain() }
+    return hasHeader
   }
 
   /// Closes the events that have waited long enough.

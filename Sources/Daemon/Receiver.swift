@@ -227,8 +227,9 @@ package struct Receiver: ~Copyable {
     let empty = [UInt8]()
     guard input.kernel != nil else { return receiveLines(now) }
     let outcome = try input.kernel?.receive { type, text in
-      guard let header = pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now) else { return }
-      serials.arrived(header.serial)
+      if pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now) {
+        serials.arrived(pipeline.assembler.reader.last.serial)
+      }
     }
     return outcome ?? ReceiveOutcome()
   }

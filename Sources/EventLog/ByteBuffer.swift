@@ -39,6 +39,27 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {
     count &+= 1
   }
 
+  /// The first `count` (1…8) bytes of `word`, the lowest one first.
+  @inline(__always)
+  package mutating func append(word: UInt64, count length: Int) {
+    reserve(8)
+    (base + count).storeBytes(of: word.littleEndian, as: UInt64.self)
+    count &+= min(max(length, 0), 8)
+  }
+
+  /// Room for `extra` bytes behind what is there, to be written before ``endAppend(_:)`` says how many were.
+  @inline(__always)
+  mutating func beginAppend(_ extra: Int) -> UnsafeMutableRawPointer {
+    reserve(extra)
+    return base + count
+  }
+
+  @inline(__always)
+  mutating func endAppend(_ length: Int) {
+    precondition(length >= 0 && length <= capacity &- count)
+    count &+= length
+  }
+
   @inline(__always)
   package mutating func append(_ bytes: RawSpan) {
     bytes.withUnsafeBytes { append(contentsOf: $0) }

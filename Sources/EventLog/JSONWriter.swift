@@ -1,3 +1,4 @@
+import AuditWire
 import System
 
 /// Writes JSON into one reused byte buffer. The caller writes the punctuation (``raw(_:)``); this writes the values.
@@ -70,9 +71,12 @@ package struct JSONWriter: ~Copyable, Sendable {
   /// - Returns: whether every byte survived.
   @discardableResult
   package mutating func escaped(_ text: RawSpan) -> Bool {
+    // nearly every text goes as it is; copying eight bytes and looking at them costs less than doing one after the other
+    let plain = buffer.appendPlain(text)
+    if plain == text.byteCount { return true }
     var whole = true
-    var written = 0
-    var index = 0
+    var written = plain
+    var index = plain
     while true {
       index = indexOfSpecial(text, from: index)
       guard index < text.byteCount else { break }
@@ -114,16 +118,25 @@ package struct JSONWriter: ~Copyable, Sendable {
 
   /// A decimal number.
   package mutating func integer(_ value: UInt64) {
-    if value < 10 { return raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
-    var digits = InlineArray<20, UInt8>(repeating: 0)
-    var start = 20
-    var rest = value
-    repeat {
-      start -= 1
-      digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-    } while rest != 0
-    raw(bytes: digits.span.bytes.extracting(start..<20))
+    if value < 10 { return raw(byte: UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
+    if value < 100_000_000 {
+      let digits = eightDigits(value)
+      let zeroes = digits.trailingZeroBitCount / 8
+      buffer.append(word: (digits | 0x3030_3030_3030_3030) &>> UInt64(zeroes &* 8), count: 8 &- zeroes)
+    } else {
+      integer(value / 100_000_000)
+      buffer.append(word: eightDigits(value % 100_000_000) | 0x3030_3030_3030_3030, count: 8)
+    }
+  }
+
+  /// The digits of a number below 10^8, the first one in the lowest byte: split into halves, those into pairs, those into
+  /// digits, each step at once for all (division by multiplication with the reciprocal; exact in these ranges).
+  private func eightDigits(_ value: UInt64) -> UInt64 {
+    var parts = value / 10000 | (value % 10000) &<< 32
+    let hundreds = (parts &* 10486) &>> 20 & 0x0000_007f_0000_007f
+    parts = hundreds | (parts &- hundreds &* 100) &<< 16
+    let tens = (parts &* 103) &>> 10 & 0x000f_000f_000f_000f
+    return tens | (parts &- tens &* 10) &<< 8
   }
 
   /// A decimal number of any other width.
@@ -179,6 +192,46 @@ package struct JSONWriter: ~Copyable, Sendable {
   private static func hexDigit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value }
 }
 
+extension ByteBuffer {
+  /// Appends the bytes up to the first that cannot be copied into a JSON string unseen; returns how many those are.
+  @inline(__always)
+  mutating func appendPlain(_ text: RawSpan) -> Int {
+    let count = text.byteCount
+    let room = beginAppend(count)
+    var index = 0
+    while index <= count &- 8 {
+      let word = text.word(unchecked: index)
+      room.storeBytes(of: word.littleEndian, toByteOffset: index, as: UInt64.self)
+      let special = specialBytes(word)
+      if special != 0 {
+        index &+= special.trailingZeroBitCount / 8
+        endAppend(index)
+        return index
+      }
+      index &+= 8
+    }
+    while index < count {
+      let byte = text.byte(index)
+      if byte < 0x20 || byte >= 0x7f || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+      room.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+      index &+= 1
+    }
+    endAppend(index)
+    return index
+  }
+}
+
+/// The top bit of every byte that cannot be copied into a JSON string unseen: a control byte, `"`, `\`, DEL or anything over
+/// 0x7f. A subtraction may borrow out of a byte that is special, so higher bytes can be flagged wrongly, but the lowest
+/// flagged one never is.
+@inline(__always)
+private func specialBytes(_ word: UInt64) -> UInt64 {
+  let ones: UInt64 = 0x0101_0101_0101_0101
+  let flags =
+    word | (word &- ones &* 0x20) | ((word ^ ones &* 0x22) &- ones) | ((word ^ ones &* 0x5c) &- ones) | ((word ^ ones &* 0x7f) &- ones)
+  return flags & (ones &* 0x80)
+}
+
 /// The first byte at or after `start` that cannot be copied into a JSON string unseen: a control byte, `"`, `\`, DEL or
 /// anything over 0x7f; the span's end if there is none. Eight bytes at a time.
 @inline(__always)
@@ -186,14 +239,7 @@ func indexOfSpecial(_ text: RawSpan, from start: Int) -> Int {
   let count = text.byteCount
   var index = start
   while count - index >= 8 {
-    let word = UInt64(littleEndian: text.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
-    // Each term sets the top bit of a byte that is special. A subtraction may borrow out of a byte that is special, so
-    // higher bytes can be flagged wrongly, but the lowest flagged one never is.
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let flags =
-      word | (word &- ones &* 0x20) | ((word ^ ones &* 0x22) &- ones) | ((word ^ ones &* 0x5c) &- ones)
-      | ((word ^ ones &* 0x7f) &- ones)
-    let special = flags & (ones &* 0x80)
+    let special = specialBytes(UInt64(littleEndian: text.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)))
     if special != 0 { return index + special.trailingZeroBitCount / 8 }
     index += 8
   }

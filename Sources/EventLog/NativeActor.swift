@@ -40,6 +40,8 @@ struct ActorCache: ~Copyable, Sendable {
     /// The kernel's keys, decoded, back to back, and where each ends.
     var keys: [UInt8] = []
     var keyEnds: [Int32] = []
+    /// `,"key":…`, inside `"fsaudit":{`: the first of them; empty where there is none.
+    var key: [UInt8] = []
     var isUsed = false
   }
 
@@ -144,6 +146,12 @@ struct ActorCache: ~Copyable, Sendable {
       }
     }
     if !decoded.isEmpty { entries[place].keyEnds.append(Int32(entries[place].keys.count)) }
+    writer.removeAll()
+    if let end = entries[place].keyEnds.first {
+      writer.raw(",\"key\":")
+      writer.string(entries[place].keys, 0..<Int(end))
+    }
+    writer.copy(to: &entries[place].key)
   }
 
   private mutating func member(_ name: StaticString, _ value: Value, _ text: RawSpan, isText: Bool = true) {

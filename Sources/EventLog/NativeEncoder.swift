@@ -17,6 +17,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   private var actors = ActorCache()
   private var commandLines = CommandLineCache()
   private var context = LineContext()
+  private var files = FileFactsCache()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch: [UInt8] = []
@@ -83,31 +84,24 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw(",\"dataset\":\"fsaudit.file\"},\"file\":{")
 
     var isWhole = true
-    var separator: StaticString = ""
     if !change.path.isEmpty {
       lines.raw("\"path\":")
       isWhole = text(interpreter.resolver.paths, change.path, textLimit)
-      separator = ","
     }
     if !change.identity.isUnknown {
-      lines.raw(separator)
-      identity(change.identity)
-      separator = ","
+      lines.raw(change.path.isEmpty ? "\"inode\":\"" : ",\"inode\":\"")
+      lines.integer(change.identity.inode)
+      lines.raw("\"")
+      if change.mode == 0 { lines.device(change.identity) }
     }
     if change.mode != 0 {
-      lines.raw(separator)
-      if let type = FileType.name(change.mode) {
-        lines.raw("\"type\":\"")
-        lines.raw(type)
-        lines.raw("\",")
+      let facts = files.find(change)
+      if change.path.isEmpty, change.identity.isUnknown {
+        // only a log from anybody's hand says a mode and nothing else
+        lines.raw(Array(files.entries[facts].dropFirst()))
+      } else {
+        lines.raw(files.entries[facts])
       }
-      lines.raw("\"mode\":\"")
-      mode(change.mode)
-      lines.raw("\",\"uid\":\"")
-      lines.integer(UInt64(change.owner))
-      lines.raw("\",\"gid\":\"")
-      lines.integer(UInt64(change.group))
-      lines.raw("\"")
     }
 
     if textLimit == .max, context.matches(event, typed, actor, commandLine, change.keys) {
@@ -162,9 +156,8 @@ package struct NativeEncoder: ~Copyable, Sendable {
 
   /// `,"key":…`: the rule's key as the kernel recorded it, else the first that covers the path.
   mutating func firstKey(_ coverage: borrowing Coverage, _ keys: Coverage.KeySet, _ actor: Int) {
-    if let end = actors.entries[actor].keyEnds.first {
-      lines.raw(",\"key\":")
-      lines.string(actors.entries[actor].keys, 0..<Int(end))
+    if !actors.entries[actor].key.isEmpty {
+      lines.raw(actors.entries[actor].key)
     } else if coverage.count(of: keys) > 0 {
       lines.raw(",\"key\":")
       let key = coverage.key(0, of: keys)
@@ -242,32 +235,6 @@ package struct NativeEncoder: ~Copyable, Sendable {
     return false
   }
 
-  private mutating func identity(_ identity: FileIdentity) {
-    lines.raw("\"inode\":\"")
-    lines.integer(identity.inode)
-    lines.raw("\",\"device\":\"")
-    // the kernel's own notation: two hexadecimal numbers of at least two digits
-    hexadecimal(identity.major)
-    lines.raw(":")
-    hexadecimal(identity.minor)
-    lines.raw("\"")
-  }
-
-  private mutating func hexadecimal(_ number: UInt32) {
-    if number > 0xffff { lines.hexByte(UInt8(truncatingIfNeeded: number >> 16)) }
-    if number > 0xff { lines.hexByte(UInt8(truncatingIfNeeded: number >> 8)) }
-    lines.hexByte(UInt8(truncatingIfNeeded: number))
-  }
-
-  /// Permission bits, four octal digits.
-  private mutating func mode(_ mode: UInt32) {
-    var shift: UInt32 = 12
-    while shift > 0 {
-      shift &-= 3
-      lines.raw(byte: UInt8(ascii: "0") + UInt8(truncatingIfNeeded: mode >> shift & 7))
-    }
-  }
-
   /// `,"previous":{…}`; false where the path's readable form does not give every byte back.
   private mutating func previous(_ change: FileChange, _ paths: [UInt8], _ limit: Int) -> Bool {
     let hasPath = !change.previousPath.isEmpty
@@ -283,7 +250,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     if let old = change.previousMode {
       lines.raw(separator)
       lines.raw("\"mode\":\"")
-      mode(old)
+      lines.mode(old)
       lines.raw("\"")
       separator = ","
     }

@@ -6,8 +6,7 @@ package enum PathText {
   static func lastComponent(_ name: RawSpan) -> Range<Int>? {
     var end = name.byteCount
     while end > 0, name.byte(end &- 1) == UInt8(ascii: "/") { end &-= 1 }
-    var start = end
-    while start > 0, name.byte(start &- 1) != UInt8(ascii: "/") { start &-= 1 }
+    let start = name.lastIndex(of: UInt8(ascii: "/"), before: end).map { $0 &+ 1 } ?? 0
     return start < end ? start..<end : nil
   }
 

@@ -16,19 +16,14 @@ package struct Output {
 
   /// The same of bytes.
   package mutating func line(_ text: RawSpan) throws(SystemError) {
-    // a large run of lines is not worth copying
-    if bytes.isEmpty, text.byteCount >= Self.enoughBytes {
-      let number = descriptor
-      var written = 0
-      while written < text.byteCount {
-        written += try call("write", "stdout") {
-          text.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
-        }
-      }
-    } else {
-      text.withUnsafeBytes { bytes.append(contentsOf: $0) }
-    }
+    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
     try end()
+  }
+
+  /// Many whole lines, each with its `\n`: written at once, behind what has been collected, without being copied.
+  package mutating func lines(_ text: RawSpan) throws(SystemError) {
+    try flush()
+    try write(text)
   }
 
   private mutating func end() throws(SystemError) {
@@ -38,13 +33,16 @@ package struct Output {
 
   /// Writes what has been collected. EPIPE, thrown like any other error, ends a command quietly.
   package mutating func flush() throws(SystemError) {
-    let number = descriptor
+    try write(bytes.span.bytes)
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  private func write(_ text: RawSpan) throws(SystemError) {
     var written = 0
-    while written < bytes.count {
+    while written < text.byteCount {
       written += try call("write", "stdout") {
-        bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
+        text.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written) }
       }
     }
-    bytes.removeAll(keepingCapacity: true)
   }
 }

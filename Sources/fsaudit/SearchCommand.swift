@@ -83,7 +83,7 @@ private struct MatchPrinter {
   mutating func print(_ lines: RawSpan, isWhole: Bool) throws(SystemError) {
     if isWhole {
       matches += 1
-      try output.line(lines.extracting(0..<lines.byteCount - 1))
+      try output.lines(lines)
       return
     }
     var start = 0

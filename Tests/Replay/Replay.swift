@@ -44,11 +44,11 @@ package struct Replay: ~Copyable {
     }
     let body = text.extracting(prefix.headerStart..<text.byteCount)
     let node = text.extracting(prefix.node.range)
-    guard let header = assembler.add(type: prefix.type, text: body, node: node, now: latest) else {
+    guard assembler.add(type: prefix.type, text: body, node: node, now: latest) else {
       rejected += 1
       return
     }
-    latest = max(latest, header.time)
+    latest = max(latest, assembler.reader.last.time)
     drain()
   }
 
