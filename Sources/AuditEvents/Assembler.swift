@@ -117,7 +117,7 @@ import AuditWire
     currentLink.lastRecordTime = now
     currentLink.lastRecordCount = counters.records
     let body = text.extracting(reader.last.bodyStart..<text.byteCount)
-    if current.byteCount &+ body.byteCount > limits.eventBytes {
+    if current.text.count &+ body.byteCount > limits.eventBytes {
       current.droppedRecords &+= 1
       counters.oversized &+= 1
     } else {
@@ -212,7 +212,7 @@ import AuditWire
     if there >= 0 {
       if matches(there, header), slots[there].isFrom(node) {
         unlink(there)
-        openBytes &-= slots[there].byteCount
+        openBytes &-= slots[there].text.count
         openCount &-= 1
         slotOfSerial[place] = -1
         swap(&slots[there], &current)
@@ -255,7 +255,7 @@ import AuditWire
       }
       slotOfSerial[place] = Int32(slot)
       openCount &+= 1
-      openBytes &+= slots[slot].byteCount
+      openBytes &+= slots[slot].text.count
       link(slot)
       // the current one counts as open as well
       while openCount >= limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
@@ -280,7 +280,7 @@ import AuditWire
     slotOfSerial[Int(serial & 4095)] = -1
     closed[Int(serial & 255)] = key(serial, slots[slot].time)
     openCount &-= 1
-    openBytes &-= slots[slot].byteCount
+    openBytes &-= slots[slot].text.count
     counters.events &+= 1
     unlink(slot)
     ready(slot)

@@ -35,11 +35,10 @@ package struct Event: Sendable {
   package var serial: UInt32 = 0
   /// Milliseconds since 1970, from the records.
   package var time: Int64 = 0
-  /// Every record's fields, back to back, in the first ``byteCount`` bytes; what lies behind is left over from before.
-  package private(set) var bytes: [UInt8] = []
-  package private(set) var byteCount = 0
+  /// Every record's fields, back to back.
+  package private(set) var text = ByteScratch()
   package var records: [RecordSlice] = []
-  /// The host that the log line names (`node=`), in ``bytes``; empty for the kernel's own stream.
+  /// The host that the log line names (`node=`), in ``text``; empty for the kernel's own stream.
   package var node: Slice = .none
   package var completion: Completion = .endOfEvent
   /// Records that were left out because the event had reached its bound.
@@ -53,8 +52,7 @@ package struct Event: Sendable {
   mutating func reset(serial: UInt32, time: Int64) {
     self.serial = serial
     self.time = time
-    if bytes.count > 65536 { bytes = [] }
-    byteCount = 0
+    if text.storage.count > 65536 { text.release() } else { text.truncate(to: 0) }
     if records.capacity > 512 { records = [] } else { records.clear() }
     node = .none
     completion = .endOfEvent
@@ -64,8 +62,7 @@ package struct Event: Sendable {
 
   /// Whether the event came from that host.
   func isFrom(_ host: RawSpan) -> Bool {
-    let text = bytes.span.bytes
-    return text.extracting(node.range).equals(host)
+    text.storage.span.bytes.extracting(node.range).equals(host)
   }
 
   /// The host that the records come from, in front of the first one.
@@ -73,16 +70,10 @@ package struct Event: Sendable {
 
   mutating func append(_ type: RecordType, _ body: RawSpan) { records.append(RecordSlice(type: type, body: place(body))) }
 
-  /// Copies bytes behind those that are there. The array is kept at its largest size: growing it only when it must saves
-  /// most of an append's cost.
-  private mutating func place(_ text: RawSpan) -> Slice {
-    let start = byteCount
-    let end = start &+ text.byteCount
-    if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: max(end &- bytes.count, bytes.count, 2048))) }
-    bytes.withUnsafeMutableBytes { target in
-      text.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[start..<end]).copyMemory(from: $0) }
-    }
-    byteCount = end
-    return Slice(start: start, count: text.byteCount)
+  @inline(__always)
+  private mutating func place(_ bytes: RawSpan) -> Slice {
+    let start = text.count
+    text.append(bytes)
+    return Slice(start: start, count: bytes.byteCount)
   }
 }

@@ -21,6 +21,7 @@ package struct TypedEvent: Sendable {
   package var isMissingPaths = false
 
   private var tails = PathTails()
+  private var heads = SyscallHeads()
 
   /// Whether records of `event`, which this was read from, are known to be missing. What the kernel says outside of a system call (CONFIG_CHANGE when a
   /// rule is added) has no end record: it is whole, though it waits until its time or its place runs out.
@@ -47,7 +48,7 @@ package struct TypedEvent: Sendable {
     isMissingPaths = false
     paths.clear()
     otherRecords.clear()
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     var recordCount = 0
     var hasPlaceholder = false
     for index in event.records.indices {
@@ -64,7 +65,7 @@ package struct TypedEvent: Sendable {
           otherRecords.append(Int32(index))
         }
       case RecordType.syscall.rawValue where !hasSyscall:
-        hasSyscall = syscall.read(bytes, record.body)
+        hasSyscall = syscall.read(bytes, record.body, &heads)
         if !hasSyscall { otherRecords.append(Int32(index)) }
       case RecordType.cwd.rawValue:
         let text = bytes.extracting(0..<record.body.end)

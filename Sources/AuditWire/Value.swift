@@ -46,7 +46,7 @@
   @inlinable package var isPresent: Bool { encoding.rawValue > Encoding.null.rawValue }
 
   /// Appends the bytes that the value stands for. Nothing for an absent one or `(null)`.
-  @inlinable package func decode(from bytes: RawSpan, into output: inout [UInt8]) {
+  @inlinable package func decode(from bytes: RawSpan, into output: inout ByteScratch) {
     switch encoding {
     case .absent, .null: return
     case .quoted, .bare: output.append(bytes.extracting(slice.range))

@@ -51,7 +51,7 @@ struct ActorCache: ~Copyable, Sendable {
   /// The most bytes of a program's name or terminal that are written.
   private static let textLimit = 600
   private var writer = JSONWriter()
-  private var decoded: [UInt8] = []
+  private var decoded = ByteScratch()
 
   /// Forgets everything: an account was renamed.
   mutating func removeAll() {
@@ -133,12 +133,12 @@ struct ActorCache: ~Copyable, Sendable {
 
     entries[place].keys.removeAll(keepingCapacity: true)
     entries[place].keyEnds.removeAll(keepingCapacity: true)
-    decoded.removeAll(keepingCapacity: true)
+    decoded.truncate(to: 0)
     facts.key.decode(from: text, into: &decoded)
     // AUDIT_MAX_KEY_LEN: a log from anybody's hand may hold more
-    if decoded.count > 256 { decoded.removeLast(decoded.count - 256) }
+    decoded.truncate(to: 256)
     // several keys of one rule are joined with 0x01 (libaudit.h AUDIT_KEY_SEPARATOR)
-    for index in decoded.indices {
+    for index in 0..<decoded.count {
       if decoded[index] == 1 {
         entries[place].keyEnds.append(Int32(entries[place].keys.count))
       } else {
@@ -157,7 +157,7 @@ struct ActorCache: ~Copyable, Sendable {
   private mutating func member(_ name: StaticString, _ value: Value, _ text: RawSpan, isText: Bool = true) {
     guard value.isPresent else { return }
     writer.raw(name)
-    decoded.removeAll(keepingCapacity: true)
+    decoded.truncate(to: 0)
     if value.encoding == .hex, !isText {
       decoded.append(text.extracting(value.slice.range))
     } else {
@@ -165,8 +165,8 @@ struct ActorCache: ~Copyable, Sendable {
     }
     // an executable's path has up to 4,096 bytes, each six in JSON, and a line's bytes are limited
     if decoded.count > ActorCache.textLimit {
-      decoded.removeLast(decoded.count - ActorCache.textLimit)
-      decoded += Array("…".utf8)
+      decoded.truncate(to: ActorCache.textLimit)
+      decoded.append(Array("…".utf8).span.bytes)
     }
     writer.string(decoded, 0..<decoded.count)
   }

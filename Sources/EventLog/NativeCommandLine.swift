@@ -16,7 +16,7 @@ struct CommandLineCache: ~Copyable, Sendable {
   /// Changes whenever an entry does.
   private(set) var generation = 0
   private var writer = JSONWriter()
-  private var decoded: [UInt8] = []
+  private var decoded = ByteScratch()
 
   mutating func find(_ bytes: RawSpan, _ value: Value) -> Int {
     guard value.isPresent else { return 0 }
@@ -31,16 +31,16 @@ struct CommandLineCache: ~Copyable, Sendable {
   private func same(_ text: RawSpan, _ array: [UInt8]) -> Bool { text.equals(array.span.bytes) }
 
   private mutating func fill(_ place: Int, _ text: RawSpan, _ encoding: Value.Encoding) {
-    decoded.removeAll(keepingCapacity: true)
+    decoded.truncate(to: 0)
     // the cursor took a bare word for hexadecimal unseen
     let value =
       encoding == .hex ? Value(bare: text, start: 0, count: text.byteCount) : Value(start: 0, count: text.byteCount, encoding: encoding)
     value.decode(from: text, into: &decoded)
     entries[place].isCut = decoded.count >= 127
     // a log from anybody's hand may hold more than the kernel's 128
-    if decoded.count > 1024 { decoded.removeLast(decoded.count - 1024) }
+    decoded.truncate(to: 1024)
     // NUL separates; the kernel leaves one at the end unless the text was cut
-    while decoded.last == 0 { decoded.removeLast() }
+    while decoded.last == 0 { decoded.truncate(to: decoded.count - 1) }
     writer.removeAll()
     writer.raw("[")
     var start = 0

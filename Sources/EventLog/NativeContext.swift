@@ -23,7 +23,7 @@ struct LineContext: Sendable {
     guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
       encoding.rawValue == typed.cwd.encoding.rawValue
     else { return false }
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     return bytes.extracting(typed.cwd.slice.range).equals(directory.span.bytes)
   }
 
@@ -35,7 +35,7 @@ struct LineContext: Sendable {
     guard isValid else { return }
     (self.actor, self.commandLine, self.keys) = (actor, commandLine, keys)
     directory.removeAll(keepingCapacity: true)
-    directory.append(event.bytes, typed.cwd.slice.range)
+    directory.append(event.text.storage.span.bytes.extracting(typed.cwd.slice.range))
     encoding = typed.cwd.encoding
     json.removeAll(keepingCapacity: true)
     lines.withBytes(from: start) { json.append($0) }

@@ -20,7 +20,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   private var files = FileFactsCache()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
-  var scratch: [UInt8] = []
+  var scratch = ByteScratch(capacity: 8192)
   var seenNames: [Slice] = []
 
   /// - Parameter hostName: what `host.name` says, unless a log line names its own host.
@@ -32,7 +32,6 @@ package struct NativeEncoder: ~Copyable, Sendable {
     writer.raw("}")
     host = writer.bytes
     lines = JSONWriter(capacityBytes: 1 << 17)
-    scratch.reserveCapacity(8192)
   }
 
   /// Forgets cached account names: the account database changed.
@@ -44,7 +43,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
   @discardableResult
   package mutating func append(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter) -> Int {
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     let known = actors.generation
     let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
     if actors.generation != known { context.isValid = false }
@@ -172,7 +171,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     } else {
       lines.raw(",\"host\":{\"name\":")
       // a host name has at most 255 bytes; a log from anybody's hand may say anything
-      lines.string(event.bytes, Int(event.node.start)..<min(event.node.end, Int(event.node.start) + 255))
+      lines.string(event.text, Int(event.node.start)..<min(event.node.end, Int(event.node.start) + 255))
       lines.raw("}")
     }
   }
@@ -189,7 +188,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     }
     if typed.cwd.isPresent {
       lines.raw(",\"working_directory\":")
-      value(typed.cwd, event.bytes, limit: textLimit)
+      value(typed.cwd, event.text, limit: textLimit)
     }
   }
 
@@ -206,10 +205,10 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// A record's value as a JSON string, decoded; at most `limit` bytes of it.
-  mutating func value(_ value: Value, _ bytes: [UInt8], limit: Int) {
+  mutating func value(_ value: Value, _ bytes: ByteScratch, limit: Int) {
     if value.encoding == .hex {
-      scratch.removeAll(keepingCapacity: true)
-      value.decode(from: bytes.span.bytes, into: &scratch)
+      scratch.truncate(to: 0)
+      value.decode(from: bytes.storage.span.bytes, into: &scratch)
       lines.string(scratch, 0..<min(scratch.count, limit))
     } else {
       lines.string(bytes, Int(value.slice.start)..<Int(value.slice.start) + min(Int(value.slice.count), limit))
@@ -229,14 +228,14 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// A path as a JSON string of at most `limit` bytes; false where that form does not give every byte back.
-  private mutating func text(_ bytes: [UInt8], _ slice: Slice, _ limit: Int) -> Bool {
+  private mutating func text(_ bytes: ByteScratch, _ slice: Slice, _ limit: Int) -> Bool {
     if slice.count <= limit { return lines.string(bytes, slice.range) }
     lines.string(bytes, Int(slice.start)..<Int(slice.start) + limit)
     return false
   }
 
   /// `,"previous":{…}`; false where the path's readable form does not give every byte back.
-  private mutating func previous(_ change: FileChange, _ paths: [UInt8], _ limit: Int) -> Bool {
+  private mutating func previous(_ change: FileChange, _ paths: ByteScratch, _ limit: Int) -> Bool {
     let hasPath = !change.previousPath.isEmpty
     guard hasPath || change.previousMode != nil || change.previousOwner != nil || change.previousGroup != nil else { return true }
     var isWhole = true
@@ -274,7 +273,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   /// `,"raw":{…}`: the exact bytes of the names, in hexadecimal, where a readable form lacks some. A path can be longer than
   /// a line may be (the kernel takes 4,096 bytes at a time, but relative to a directory that can be as deep): then its end,
   /// with the name, is kept and the cut is marked.
-  private mutating func raw(_ change: FileChange, _ paths: [UInt8]) {
+  private mutating func raw(_ change: FileChange, _ paths: ByteScratch) {
     lines.raw(",\"raw\":{\"path\":")
     var isCut = exact(change.path, paths)
     if !change.previousPath.isEmpty {
@@ -289,7 +288,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// Returns whether the beginning had to be left out.
-  private mutating func exact(_ path: Slice, _ paths: [UInt8]) -> Bool {
+  private mutating func exact(_ path: Slice, _ paths: ByteScratch) -> Bool {
     let limit = 4096
     let count = min(Int(path.count), limit)
     lines.hexString(paths, Slice(start: path.end - count, count: count))
@@ -297,7 +296,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// Returns whether the readable forms give every byte back.
-  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: [UInt8], _ limit: Int) -> Bool {
+  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: ByteScratch, _ limit: Int) -> Bool {
     var isWhole = true
     if !change.target.isEmpty {
       lines.raw(",\"target\":{\"path\":")
@@ -341,6 +340,10 @@ package struct NativeEncoder: ~Copyable, Sendable {
 }
 
 extension JSONWriter {
-  /// ``hexString(_:)`` of a part of an array.
-  mutating func hexString(_ text: [UInt8], _ slice: Slice) { hexString(text.span.bytes.extracting(slice.range)) }
+  /// ``hexString(_:)`` of a part of a scratch.
+  mutating func hexString(_ text: ByteScratch, _ slice: Slice) { hexString(text.storage.span.bytes.extracting(slice.range)) }
+
+  /// ``string(_:)`` of a part of a scratch.
+  @discardableResult
+  mutating func string(_ text: ByteScratch, _ range: Range<Int>) -> Bool { string(text.storage.span.bytes.extracting(range)) }
 }

@@ -8,7 +8,7 @@ extension NativeEncoder {
   mutating func appendRecords(
     _ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter, actor: Int
   ) {
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     let commandLine = commandLine(bytes, typed.commandLine)
     let start = lines.count
     lines.raw("{\"@timestamp\":")
@@ -73,7 +73,7 @@ extension NativeEncoder {
   /// The line's limit is kept: values are cut at 1,000 bytes, and when the line is nearly full the rest is left out,
   /// both with a marker.
   mutating func records(_ event: borrowing Event, _ typed: borrowing TypedEvent, others: Bool, from start: Int) {
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     // a name and a value of nothing but control bytes take 6,700, one record's prose as many
     let room = start &+ NativeEncoder.lineLimitBytes &- 7_000
     lines.raw(",\"records\":[")
@@ -111,7 +111,7 @@ extension NativeEncoder {
 
   /// The kernel's notice that a rule came or went: CONFIG_CHANGE with op=add_rule or remove_rule.
   private func isRuleChange(_ event: borrowing Event) -> Bool {
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     for record in event.records where record.type == .configChange {
       let text = bytes.extracting(0..<record.body.end)
       var fields = FieldCursor(text, start: Int(record.body.start))
@@ -179,7 +179,7 @@ extension NativeEncoder {
       lines.raw("null")
       return
     }
-    scratch.removeAll(keepingCapacity: true)
+    scratch.truncate(to: 0)
     if field.value.encoding == .hex, EscapedFields.contains(text.extracting(field.name.range), of: type) {
       field.value.decode(from: text, into: &scratch)
     } else {
@@ -192,7 +192,7 @@ extension NativeEncoder {
   /// person said with `auditctl -m`).
   private mutating func prose(_ text: RawSpan) {
     lines.raw(",\"record_text\":")
-    scratch.removeAll(keepingCapacity: true)
+    scratch.truncate(to: 0)
     scratch.append(text.extracting(0..<(text.firstIndex(of: enrichmentSeparator, from: 0, before: text.byteCount) ?? text.byteCount)))
     scratchString()
   }
@@ -231,6 +231,6 @@ enum EscapedFields {
 }
 
 extension JSONWriter {
-  /// ``escaped(_:)`` of a part of an array.
-  mutating func escaped(_ text: [UInt8], _ range: Range<Int>) { _ = escaped(text.span.bytes.extracting(range)) }
+  /// ``escaped(_:)`` of a part of a scratch.
+  mutating func escaped(_ text: ByteScratch, _ range: Range<Int>) { _ = escaped(text.storage.span.bytes.extracting(range)) }
 }

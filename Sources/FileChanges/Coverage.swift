@@ -72,15 +72,15 @@ package struct Coverage: Sendable {
   package func key(_ index: Int, of set: KeySet) -> [UInt8] { keys[Int(sets[Int(set)][index])] }
 
   /// Whether a rule covers the path at all, whatever its keys and permissions are.
-  package func covers(_ slice: Slice, of text: [UInt8]) -> Bool {
-    let path = text.span.bytes.extracting(slice.range)
+  package func covers(_ slice: Slice, of text: ByteScratch) -> Bool {
+    let path = text.storage.span.bytes.extracting(slice.range)
     return scopes.contains { $0.object == .directory ? Coverage.isBelow(path, $0.path) : Coverage.same(path, $0.path) }
   }
 
   /// The keys that apply to `action` on the path at `slice`, done by call `number` of `architecture` (-1 for io_uring).
-  package mutating func keySet(_ slice: Slice, of text: [UInt8], action: Action, architecture: UInt32, number: Int32) -> KeySet {
+  package mutating func keySet(_ slice: Slice, of text: ByteScratch, action: Action, architecture: UInt32, number: Int32) -> KeySet {
     if scopes.isEmpty { return 0 }
-    let path = text.span.bytes.extracting(slice.range)
+    let path = text.storage.span.bytes.extracting(slice.range)
     let parentCount = lastSlash(path)
     if !memoIsValid || !Coverage.same(path.extracting(0..<parentCount), memoParent) { remember(path, parentCount) }
     scratch.removeAll(keepingCapacity: true)

@@ -96,17 +96,17 @@ package struct DirectoryMap: Sendable {
     return all.extracting(Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount)).equals(name)
   }
 
-  /// The same, with the name as a part of an array.
-  package func isNamed(_ index: NodeIndex, _ name: Slice, of text: [UInt8]) -> Bool {
-    isNamed(index, text.span.bytes.extracting(name.range))
+  /// The same, with the name as a part of other bytes.
+  package func isNamed(_ index: NodeIndex, _ name: Slice, of text: ByteScratch) -> Bool {
+    isNamed(index, text.storage.span.bytes.extracting(name.range))
   }
 
   /// Appends the node's absolute path; false, and nothing appended, where a directory above it is not known any more.
-  package func appendPath(of index: NodeIndex, to output: inout [UInt8]) -> Bool {
+  package func appendPath(of index: NodeIndex, to output: inout ByteScratch) -> Bool {
     // once up for the length, once more to fill in from the end: no list of the nodes in between is needed
     guard let length = pathLength(index) else { return false }
     let start = output.count
-    output.append(contentsOf: repeatElement(UInt8(ascii: "/"), count: length))
+    output.extend(by: length)
     var end = start &+ length
     var here = index
     while true {
@@ -115,7 +115,10 @@ package struct DirectoryMap: Sendable {
       for offset in 0..<Int(node.nameCount) { output[end &+ offset] = names[Int(node.nameStart) &+ offset] }
       guard node.parent >= 0 else { return true }
       here = node.parent
-      if !isSlash(here) { end &-= 1 }
+      if !isSlash(here) {
+        end &-= 1
+        output[end] = UInt8(ascii: "/")
+      }
     }
   }
 
@@ -191,11 +194,11 @@ package struct DirectoryMap: Sendable {
     return index
   }
 
-  /// The same, with the name as a part of an array.
+  /// The same, with the name as a part of other bytes.
   @discardableResult
-  package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: Slice, of text: [UInt8], isDirectory: Bool) -> NodeIndex?
+  package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: Slice, of text: ByteScratch, isDirectory: Bool) -> NodeIndex?
   {
-    insert(identity, parent: parent, name: text.span.bytes.extracting(name.range), isDirectory: isDirectory)
+    insert(identity, parent: parent, name: text.storage.span.bytes.extracting(name.range), isDirectory: isDirectory)
   }
 
   /// Notes that a walk is about to begin: what events say from now on is newer than what it will find.

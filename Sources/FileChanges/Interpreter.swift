@@ -34,7 +34,7 @@ package struct Interpreter: Sendable {
   /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
   package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
     changes.clear()
-    resolver.paths.removeAll(keepingCapacity: true)
+    resolver.paths.truncate(to: 0)
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)
       architecture = 0
@@ -48,7 +48,7 @@ package struct Interpreter: Sendable {
       return
     }
     let success = typed.hasUring ? typed.uring.success : typed.syscall.success
-    let bytes = event.bytes.span.bytes
+    let bytes = event.text.storage.span.bytes
     if success == .no { attempted(typed, bytes) } else { done(typed, bytes) }
     for index in changes.indices { complete(index, succeeded: success != .no) }
   }
@@ -87,19 +87,19 @@ package struct Interpreter: Sendable {
     // symlinkat and linkat put the new name behind their second directory descriptor
     let isSecond = operation.kind == .link
     let found = resolver.entry(
-      record, in: onlyParent(typed), base: base(typed, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      record, in: onlyParent(typed), base: base(typed, bytes, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: &map,
       learn: true)
     var change = FileChange(creationAction(record.mode))
     describe(&change, record, found)
     switch change.action {
-    case .create: change.openFlags = openFlags(typed)
+    case .create: change.openFlags = openFlags(typed, bytes)
     case .symlink:
       if let text = typed.paths.first(where: { $0.nameType == .unknown }) { change.target = resolver.verbatim(text.name, bytes) }
     case .link:
       if let source = typed.paths.first(where: { $0.nameType == .normal }) {
         let old = resolver.object(
-          source, base: base(typed), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          source, base: base(typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
           map: map)
         if isProcDescriptor(old.path) {
           // linkat("/proc/self/fd/N") gives a file made with O_TMPFILE its first name
@@ -116,7 +116,7 @@ package struct Interpreter: Sendable {
 
   private mutating func deleted(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
     let found = resolver.entry(
-      record, in: onlyParent(typed), base: base(typed), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+      record, in: onlyParent(typed), base: base(typed, bytes), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
       map: &map, learn: true)
     let isDirectory = record.mode != 0 ? FileType.isDirectory(record.mode) : operation.kind == .rmdir
     var change = FileChange(isDirectory ? .rmdir : .delete)
@@ -127,7 +127,7 @@ package struct Interpreter: Sendable {
 
   private mutating func opened(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
     guard let record = typed.paths.last(where: { $0.nameType == .normal }) else { return }
-    let flags = openFlags(typed)
+    let flags = openFlags(typed, bytes)
     // O_TMPFILE makes a file that has no name; there is nothing to tell before linkat gives it one. The record has the
     // directory's name, and the new file's inode (Linux 6.18) or the directory's.
     if let flags, flags & OpenFlags.temporary == OpenFlags.temporary { return }
@@ -157,11 +157,11 @@ package struct Interpreter: Sendable {
     }
     var change = FileChange(action)
     describe(&change, record, object(typed, record, bytes))
-    let value = argument(typed, operation.value)
+    let value = argument(typed, operation.value, bytes)
     if action == .chmod, let value, record.mode != 0 {
       change.previousMode = record.mode
       change.mode = record.mode & FileType.mask | UInt32(truncatingIfNeeded: value) & 0o7777
-    } else if action == .chown, let value, let second = argument(typed, operation.value &+ 1) {
+    } else if action == .chown, let value, let second = argument(typed, operation.value &+ 1, bytes) {
       changeOwner(&change, UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: second))
     }
     remember(record, change)
@@ -185,13 +185,13 @@ package struct Interpreter: Sendable {
 
   /// FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR (include/uapi/linux/fs.h): what chattr does. The kernel logs a descriptor only.
   private mutating func flagsSet(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    guard let command = argument(typed, operation.value) else { return }
+    guard let command = argument(typed, operation.value, bytes) else { return }
     if [0x4008_6602, 0x4004_6602, 0x401c_5820].contains(command & 0xffff_ffff) { byDescriptor(.chattr, typed, bytes) }
   }
 
   /// A call on a descriptor for which the kernel wrote no PATH record.
   private mutating func byDescriptor(_ action: Action, _ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    guard let number = argument(typed, operation.descriptor) else { return }
+    guard let number = argument(typed, operation.descriptor, bytes) else { return }
     let found = resolver.described(Int32(truncatingIfNeeded: number), .unknown, process: PathResolver.Process(actor: typed.actor), bytes)
     var change = FileChange(action)
     change.path = found.path
@@ -208,7 +208,7 @@ package struct Interpreter: Sendable {
     if change.action == .mount, typed.paths.count > 1, let source = typed.paths.first {
       change.target =
         resolver.object(
-          source, base: base(typed), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          source, base: base(typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
           map: map
         ).path
     }
@@ -220,7 +220,7 @@ package struct Interpreter: Sendable {
 
   /// A call that failed: which object it was about, as far as the kernel says. The map stays as it is.
   private mutating func attempted(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    let flags = openFlags(typed)
+    let flags = openFlags(typed, bytes)
     let action: Action
     switch operation.kind {
     case .none, .execve, .uringEnter: return
@@ -262,7 +262,7 @@ package struct Interpreter: Sendable {
     let found =
       isEntry
       ? resolver.entry(
-        record, in: onlyParent(typed), base: base(typed, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
+        record, in: onlyParent(typed), base: base(typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
         bytes: bytes, map: &map, learn: false)
       : object(typed, record, bytes)
     describe(&change, record, found)
@@ -291,33 +291,33 @@ package struct Interpreter: Sendable {
     return typed.paths.contains { $0.nameType == .parent && $0.identity != first.identity } ? nil : first
   }
 
-  private func argument(_ typed: borrowing TypedEvent, _ index: Int8) -> UInt64? {
-    index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.arguments[Int(index)] : nil
+  private func argument(_ typed: borrowing TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
+    index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.argument(Int(index), bytes) : nil
   }
 
   /// What relative names are relative to. io_uring's arguments are not logged.
-  func base(_ typed: borrowing TypedEvent, second: Bool = false) -> PathResolver.Base {
+  func base(_ typed: borrowing TypedEvent, _ bytes: RawSpan, second: Bool = false) -> PathResolver.Base {
     if typed.hasUring { return PathResolver.Base(isWorkingDirectory: false, descriptor: nil) }
     let index = second && operation.secondDirectory >= 0 ? operation.secondDirectory : operation.directory
-    guard let value = argument(typed, index) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
+    guard let value = argument(typed, index, bytes) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
     let number = UInt32(truncatingIfNeeded: value)
     return PathResolver.Base(isWorkingDirectory: number == PathResolver.atWorkingDirectory, descriptor: Int32(bitPattern: number))
   }
 
   mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
-    let descriptor = argument(typed, operation.descriptor).map { Int32(truncatingIfNeeded: $0) }
+    let descriptor = argument(typed, operation.descriptor, bytes).map { Int32(truncatingIfNeeded: $0) }
     // utimensat(fd, NULL) and fchownat(fd, "", AT_EMPTY_PATH): the directory descriptor is the object
     let itself =
-      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(typed, operation.directory).map { Int32(truncatingIfNeeded: $0) }
+      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(typed, operation.directory, bytes).map { Int32(truncatingIfNeeded: $0) }
     return resolver.object(
-      record, base: base(typed), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      record, base: base(typed, bytes), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: map)
   }
 
-  private func openFlags(_ typed: borrowing TypedEvent) -> UInt64? {
+  private func openFlags(_ typed: borrowing TypedEvent, _ bytes: RawSpan) -> UInt64? {
     if let flags = typed.openFlags { return flags }
     if operation.kind == .creat { return OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate }
-    return operation.kind == .open || operation.kind == .openByHandle ? argument(typed, operation.value) : nil
+    return operation.kind == .open || operation.kind == .openByHandle ? argument(typed, operation.value, bytes) : nil
   }
 
   func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
@@ -330,7 +330,7 @@ package struct Interpreter: Sendable {
   }
 
   private func isProcDescriptor(_ path: Slice) -> Bool {
-    let text = resolver.paths.span.bytes.extracting(path.range)
+    let text = resolver.paths.storage.span.bytes.extracting(path.range)
     return text.hasPrefix("/proc/", at: 0) && text.byteCount > 6
       && text.hasPrefix("/fd/", at: text.firstIndex(of: UInt8(ascii: "/"), from: 6, before: text.byteCount) ?? 0)
   }
@@ -385,6 +385,6 @@ package struct Interpreter: Sendable {
   }
 
   private mutating func requestWalk(_ path: Slice) {
-    walkRequests.append(Array(resolver.paths[path.range]))
+    walkRequests.append(resolver.paths.storage.span.bytes.extracting(path.range).array())
   }
 }

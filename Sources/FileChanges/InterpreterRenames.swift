@@ -11,9 +11,9 @@ extension Interpreter {
     let parents = renameParents(typed, old: old, new: new, bytes)
     let who = PathResolver.Process(actor: typed.actor)
     let from = resolver.entry(
-      old, in: parents.old, base: base(typed), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+      old, in: parents.old, base: base(typed, bytes), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     let to = resolver.entry(
-      new, in: parents.new, base: base(typed, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+      new, in: parents.new, base: base(typed, bytes, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     var change = FileChange(names.otherCreate != nil ? .exchange : .rename)
     describe(&change, new, to)
     if from.confidence.rawValue > change.confidence.rawValue { change.confidence = from.confidence }

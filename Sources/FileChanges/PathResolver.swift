@@ -41,22 +41,15 @@ package struct PathResolver: Sendable {
 
   let lookup: Lookup
   /// Absolute paths, back to back: what slices of ``FileChange`` point into.
-  package internal(set) var paths: [UInt8] = []
-  private var name: [UInt8] = []
-  private var candidate: [UInt8] = []
+  package internal(set) var paths = ByteScratch(capacity: 16384)
+  private var name = ByteScratch(capacity: 4096)
 
   // The last directory's path: consecutive events tend to share it.
   private var memoNode: DirectoryMap.NodeIndex = -1
   private var memoVersion: UInt64 = .max
-  private var memoPath: [UInt8] = []
+  private var memoPath = ByteScratch(capacity: 4096)
 
-  init(lookup: Lookup) {
-    self.lookup = lookup
-    paths.reserveCapacity(16384)
-    name.reserveCapacity(4096)
-    candidate.reserveCapacity(4096)
-    memoPath.reserveCapacity(4096)
-  }
+  init(lookup: Lookup) { self.lookup = lookup }
 
   /// The path of an entry that the call made or took away: its directory by inode, its name as given.
   /// - Parameter learn: the event succeeded, so that names and inodes in it belong together.
@@ -65,8 +58,8 @@ package struct PathResolver: Sendable {
     learn: Bool
   ) -> Found {
     decodeName(record.name, bytes)
-    let component = PathText.lastComponent(name.span.bytes)
-    guard let component, !PathText.isDots(name.span.bytes.extracting(component)) else {
+    let component = PathText.lastComponent(name.storage.span.bytes.extracting(0..<name.count))
+    guard let component, !PathText.isDots(name.storage.span.bytes.extracting(component)) else {
       return record.name.isPresent
         ? lexical(base, cwd, bytes) : unnamed(record, in: parent, map: map)
     }
@@ -76,28 +69,25 @@ package struct PathResolver: Sendable {
         return finish(start, .exact, parent: node, component)
       }
     }
-    let isAbsolute = name.first == UInt8(ascii: "/")
+    let isAbsolute = isAbsoluteName
     if isAbsolute || base.isWorkingDirectory {
       var found = lexical(base, cwd, bytes)
       // remember where this directory is: later calls may be relative to a descriptor of it
       if learn, found.confidence == .exact, let parent, !parent.identity.isUnknown, found.path.count > found.name.count {
         let directory = max(1, Int(found.path.count) - Int(found.name.count) - 1)
-        let all = paths.span.bytes
-        let text = all.extracting(Int(found.path.start)..<Int(found.path.start) + directory)
+        let text = paths.storage.span.bytes.extracting(Int(found.path.start)..<Int(found.path.start) + directory)
         found.parent = map.insertRoot(parent.identity, path: text, isDirectory: true)
       }
       return found
     }
     if let parent, let number = base.descriptor, component.lowerBound == 0 {
       let start = paths.count
-      if lookup.descriptor(process.pid(bytes), number, parent.identity, &paths) {
+      if ask(process.pid(bytes), number, parent.identity) {
         if learn, !parent.identity.isUnknown {
-          let all = paths.span.bytes
-          map.insertRoot(parent.identity, path: all.extracting(start..<all.byteCount), isDirectory: true)
+          map.insertRoot(parent.identity, path: paths.storage.span.bytes.extracting(start..<paths.count), isDirectory: true)
         }
         return finish(start, .descriptor, parent: nil, component)
       }
-      paths.removeLast(paths.count - start)
     }
     var found = lexical(base, cwd, bytes)
     found.confidence = .guess
@@ -123,11 +113,11 @@ package struct PathResolver: Sendable {
       return described(descriptor, record.identity, process: process, bytes)
     }
     decodeName(record.name, bytes)
-    let component = PathText.lastComponent(name.span.bytes) ?? 0..<0
-    let isAbsolute = name.first == UInt8(ascii: "/")
+    let component = PathText.lastComponent(name.storage.span.bytes.extracting(0..<name.count)) ?? 0..<0
+    let isAbsolute = isAbsoluteName
     let isReliable = isAbsolute || base.isWorkingDirectory
     if let node {
-      let sameName = map.isNamed(node, name.span.bytes.extracting(component))
+      let sameName = map.isNamed(node, name.storage.span.bytes.extracting(component))
       // a directory has one name only, a file with one link too: then the map's path is the real one, without symbolic links
       if map.isDirectory(node) || (sameName && !(isReliable && map.hasLinks(node))) || !isReliable {
         let start = paths.count
@@ -138,7 +128,7 @@ package struct PathResolver: Sendable {
     }
     if !isReliable, let number = base.descriptor {
       let start = paths.count
-      if lookup.descriptor(process.pid(bytes), number, .unknown, &paths) {
+      if ask(process.pid(bytes), number, .unknown) {
         PathText.join(name, to: &paths, from: start)
         return whole(start, .descriptor)
       }
@@ -158,21 +148,30 @@ package struct PathResolver: Sendable {
   /// What a descriptor refers to, from the process itself.
   mutating func described(_ descriptor: Int32?, _ identity: FileIdentity, process: Process, _ bytes: RawSpan) -> Found {
     let start = paths.count
-    if let descriptor, lookup.descriptor(process.pid(bytes), descriptor, identity, &paths) { return whole(start, .descriptor) }
-    paths.removeLast(paths.count - start)
+    if let descriptor, ask(process.pid(bytes), descriptor, identity) { return whole(start, .descriptor) }
     return Found()
   }
 
   // MARK: -
 
+  private var isAbsoluteName: Bool { name.count > 0 && name[0] == UInt8(ascii: "/") }
+
+  /// Appends the path of a descriptor, asked of the running system; false, and nothing appended, where it does not know.
+  private mutating func ask(_ pid: Int32, _ descriptor: Int32, _ identity: FileIdentity) -> Bool {
+    var path: [UInt8] = []
+    guard lookup.descriptor(pid, descriptor, identity, &path) else { return false }
+    paths.append(path.span.bytes)
+    return true
+  }
+
   private mutating func decodeName(_ value: Value, _ bytes: RawSpan) {
-    name.removeAll(keepingCapacity: true)
+    name.truncate(to: 0)
     value.decode(from: bytes, into: &name)
   }
 
   private mutating func appendDirectory(_ node: DirectoryMap.NodeIndex, _ map: DirectoryMap) -> Bool {
     if node != memoNode || map.version != memoVersion {
-      memoPath.removeAll(keepingCapacity: true)
+      memoPath.truncate(to: 0)
       memoNode = -1
       guard map.appendPath(of: node, to: &memoPath) else { return false }
       memoNode = node
@@ -186,7 +185,7 @@ package struct PathResolver: Sendable {
   private mutating func finish(
     _ start: Int, _ confidence: FileChange.Confidence, parent: DirectoryMap.NodeIndex?, _ component: Range<Int>
   ) -> Found {
-    if paths[paths.count - 1] != UInt8(ascii: "/") { paths.append(UInt8(ascii: "/")) }
+    if paths.last != UInt8(ascii: "/") { paths.append(UInt8(ascii: "/")) }
     let nameStart = paths.count
     paths.append(name, component)
     return Found(
@@ -195,9 +194,7 @@ package struct PathResolver: Sendable {
   }
 
   private func whole(_ start: Int, _ confidence: FileChange.Confidence) -> Found {
-    let all = paths.span.bytes
-    let text = all.extracting(start..<all.byteCount)
-    let component = PathText.lastComponent(text) ?? 0..<0
+    let component = PathText.lastComponent(paths.storage.span.bytes.extracting(start..<paths.count)) ?? 0..<0
     return Found(
       path: Slice(start: start, count: paths.count - start), confidence: confidence, parent: nil,
       name: Slice(start: start + component.lowerBound, count: component.count))
@@ -206,7 +203,7 @@ package struct PathResolver: Sendable {
   /// The name as the process gave it, made absolute with the logged working directory.
   private mutating func lexical(_ base: Base, _ cwd: Value, _ bytes: RawSpan) -> Found {
     let start = paths.count
-    if name.first != UInt8(ascii: "/") {
+    if !isAbsoluteName {
       guard cwd.isPresent else {
         // no CWD record: all that is left is the bare name
         paths.append(name, 0..<name.count)
@@ -232,9 +229,10 @@ package struct PathResolver: Sendable {
     }
     guard let parent, !parent.identity.isUnknown, let directory = map.find(parent.identity), appendDirectory(directory, map)
     else { return Found() }
-    candidate.removeAll(keepingCapacity: true)
-    if lookup.entry(Array(paths[start...]), record.identity, &candidate) {
-      name = candidate
+    var entry: [UInt8] = []
+    if lookup.entry(paths.storage.span.bytes.extracting(start..<paths.count).array(), record.identity, &entry) {
+      name.truncate(to: 0)
+      name.append(entry.span.bytes)
       return finish(start, .inode, parent: directory, 0..<name.count)
     }
     var found = whole(start, .parentOnly)

@@ -17,8 +17,8 @@ package enum PathText {
   }
 
   /// Appends `name` to the absolute path that starts at `start` in `output`, resolving `//`, `.` and `..`.
-  static func join(_ text: [UInt8], to output: inout [UInt8], from start: Int) {
-    let name = text.span.bytes
+  static func join(_ text: ByteScratch, to output: inout ByteScratch, from start: Int) {
+    let name = text.storage.span.bytes.extracting(0..<text.count)
     var at = 0
     let count = name.byteCount
     while at < count {
@@ -33,17 +33,17 @@ package enum PathText {
         if component.byteCount == 2 { dropLast(&output, from: start) }
         continue
       }
-      if output.count == start || output[output.count &- 1] != UInt8(ascii: "/") { output.append(UInt8(ascii: "/")) }
+      if output.count == start || output.last != UInt8(ascii: "/") { output.append(UInt8(ascii: "/")) }
       output.append(component)
     }
     if output.count == start { output.append(UInt8(ascii: "/")) }
   }
 
   /// Cuts the last component off, down to the root.
-  private static func dropLast(_ output: inout [UInt8], from start: Int) {
+  private static func dropLast(_ output: inout ByteScratch, from start: Int) {
     var end = output.count
     while end > start, output[end &- 1] != UInt8(ascii: "/") { end &-= 1 }
     while end > start, output[end &- 1] == UInt8(ascii: "/") { end &-= 1 }
-    output.removeLast(output.count &- end)
+    output.truncate(to: end)
   }
 }

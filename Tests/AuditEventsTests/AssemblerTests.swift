@@ -175,7 +175,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     add("USER", "1/web-1", 0, to: &assembler)
     var event = Event()
     let found = assembler.next(&event)
-    #expect(found && String(decoding: event.bytes[event.node.range], as: UTF8.self) == "web-1")
+    #expect(found && String(decoding: event.text.array[event.node.range], as: UTF8.self) == "web-1")
   }
 
   /// Against the naive model: a dictionary of open events. Records interleave at random; some EOEs are lost. Every record
@@ -218,7 +218,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     var event = Event()
     while assembler.next(&event) {
       found.append(
-        "\(event.serial) " + event.records.map { String(decoding: event.bytes[$0.body.range], as: UTF8.self) }.joined(separator: ","))
+        "\(event.serial) " + event.records.map { String(decoding: event.text.array[$0.body.range], as: UTF8.self) }.joined(separator: ","))
     }
   }
 

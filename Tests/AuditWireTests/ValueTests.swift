@@ -8,9 +8,9 @@ import Testing
   private func read(_ text: [UInt8]) -> (encoding: Value.Encoding, decoded: [UInt8], end: Int) {
     var cursor = Cursor()
     let value = cursor.value(text.span.bytes)
-    var decoded: [UInt8] = []
+    var decoded = ByteScratch()
     value.decode(from: text.span.bytes, into: &decoded)
-    return (value.encoding, decoded, cursor.at)
+    return (value.encoding, decoded.array, cursor.at)
   }
 
   @Test(

@@ -25,13 +25,13 @@ import Testing
     while let field = cursor.next(bytes) {
       let slice = field.value.slice
       let isQuoted = field.value.encoding == .quoted
-      var decoded: [UInt8] = []
+      var decoded = ByteScratch()
       field.value.decode(from: bytes, into: &decoded)
       let isText = EscapedFields.contains(bytes.extracting(field.name.range), of: prefix.type)
       fields.append(
         Ours(
           name: String(decoding: line[field.name.range], as: UTF8.self),
-          raw: Array(line[isQuoted ? Int(slice.start) - 1..<slice.end + 1 : slice.range]), decoded: decoded, isText: isText))
+          raw: Array(line[isQuoted ? Int(slice.start) - 1..<slice.end + 1 : slice.range]), decoded: decoded.array, isText: isText))
     }
     return fields
   }

@@ -69,7 +69,7 @@ let cwd: UInt64 = 0xffff_ff9c
     var replay = Replay(map: map())
     let sink = Sink()
     replay.inspect = { event, typed, interpreter in
-      let paths = interpreter.resolver.paths
+      let paths = interpreter.resolver.paths.array
       func text(_ slice: Slice) -> String { String(decoding: paths[slice.range], as: UTF8.self) }
       for change in interpreter.changes {
         var words = ["\(change.action.name)", change.path.isEmpty ? "-" : text(change.path)]

@@ -65,12 +65,12 @@ private func fields(_ line: RawSpan, from start: Int) {
   require(start <= line.byteCount, "a body that starts behind its record")
   var cursor = FieldCursor(line, start: start)
   var last = start
-  var decoded: [UInt8] = []
+  var decoded = ByteScratch()
   while let field = cursor.next(line) {
     require(cursor.at > last && cursor.at <= line.byteCount, "no progress, or too much")
     require(Int(field.name.start) >= last && field.value.slice.end <= cursor.at && field.name.end < cursor.at, "a field out of place")
     last = cursor.at
-    decoded.removeAll(keepingCapacity: true)
+    decoded.truncate(to: 0)
     field.value.decode(from: line, into: &decoded)
     require(decoded.count <= Int(field.value.slice.count), "a value that grows")
     numbers(line, at: Int(field.value.slice.start))
