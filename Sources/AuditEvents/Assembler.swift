@@ -14,7 +14,7 @@ import AuditWire
 ///
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
-@usableFromInline package struct Assembler: Sendable {
+@usableFromInline package struct Assembler: ~Copyable, Sendable {
   /// Everything that grows is bounded.
   package struct Limits: Sendable {
     package var openEvents = 1024
@@ -48,7 +48,7 @@ import AuditWire
   package private(set) var reader = HeaderReader()
 
   /// The event of the last record. It is apart from the others because nearly every event is whole before the next one begins.
-  private var current = Event()
+  package private(set) var current = Event()
   @usableFromInline var state = State.empty
   private var currentLink = Link()
 
@@ -153,6 +153,17 @@ import AuditWire
   /// Whether ``next(_:)`` has one.
   @inlinable @inline(__always)
   package var hasComplete: Bool { state == .complete || firstReady >= 0 }
+
+  /// Whether it is ``current``, which can be used where it is until ``takeCurrent()``: nearly every event, and moving one costs
+  /// as much as copying its records.
+  @inlinable @inline(__always)
+  package var isCurrentNext: Bool { state == .complete && firstReady < 0 }
+
+  /// ``current`` has been used.
+  package mutating func takeCurrent() {
+    precondition(state == .complete)
+    state = .empty
+  }
 
   /// Moves the next complete event into `event` and takes back the memory of the one that was there; false when none is
   /// complete.

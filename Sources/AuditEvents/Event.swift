@@ -1,7 +1,7 @@
 import AuditWire
 
 /// One record inside an ``Event``: its type, and where its fields are in the event's bytes.
-package struct RecordSlice: Sendable {
+package struct RecordSlice: Sendable, BitwiseCopyable {
   package var type: RecordType
   /// The record's text behind `audit(…): `, with auditd's enrichment where there is one (``FieldCursor`` stops before it).
   package var body: Slice
@@ -37,7 +37,7 @@ package struct Event: Sendable {
   package var time: Int64 = 0
   /// Every record's fields, back to back.
   package private(set) var text = ByteScratch()
-  package var records: [RecordSlice] = []
+  package private(set) var records = ReusedArray<RecordSlice>()
   /// The host that the log line names (`node=`), in ``text``; empty for the kernel's own stream.
   package var node: Slice = .none
   package var completion: Completion = .endOfEvent
@@ -53,7 +53,7 @@ package struct Event: Sendable {
     self.serial = serial
     self.time = time
     if text.storage.count > 65536 { text.release() } else { text.truncate(to: 0) }
-    if records.capacity > 512 { records = [] } else { records.clear() }
+    records.removeAll(keepingUpTo: 512)
     node = .none
     completion = .endOfEvent
     droppedRecords = 0

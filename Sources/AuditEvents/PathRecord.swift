@@ -4,7 +4,7 @@ import AuditWire
 ///
 /// The device is the kernel's `s_dev`, which on btrfs differs from what stat(2) says; a mount's own number is in
 /// /proc/self/mountinfo.
-@usableFromInline package struct FileIdentity: Hashable, Sendable {
+@usableFromInline package struct FileIdentity: Hashable, Sendable, BitwiseCopyable {
   /// `major << 20 | minor`, the kernel's own layout (include/linux/kdev_t.h).
   @usableFromInline package var device: UInt32
   @usableFromInline package var inode: UInt64
@@ -30,9 +30,9 @@ import AuditWire
 }
 
 /// One PATH record: an object that the call looked up.
-package struct PathRecord: Sendable {
+package struct PathRecord: Sendable, BitwiseCopyable {
   /// What the object was to the call (kernel/auditsc.c audit_log_name).
-  @usableFromInline package enum NameType: UInt8, Sendable {
+  @usableFromInline package enum NameType: UInt8, Sendable, BitwiseCopyable {
     case unknown, normal, parent, delete, create
 
     /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
@@ -60,20 +60,18 @@ package struct PathRecord: Sendable {
   mutating func read(_ bytes: RawSpan, _ body: Slice, _ tails: inout PathTails) -> Bool {
     let text = bytes.extracting(0..<body.end)
     var cursor = Cursor(at: Int(body.start))
+    // `item=0 n`, the digit left out
+    let label = text.word(cursor.at)
+    let digit = UInt8(truncatingIfNeeded: label >> 40) &- 0x30
+    guard label & 0xffff_00ff_ffff_ffff == Swar.literal("item=0 n") & 0xffff_00ff_ffff_ffff, digit <= 9 else { return readFields(text, body) }
+    cursor.at &+= 7
     // events that follow each other in one directory share their first record, the parent's
-    let isFirst = cursor.skip("item=0 n", text)
-    let whole = text.extracting(Int(body.start)..<body.end)
-    if isFirst {
-      if tails.isFirst(whole) {
-        self = tails.firstRecord
-        name.slice.start &+= body.start
-        return true
-      }
-      cursor.at = Int(body.start)
+    if digit == 0, tails.isFirst(text.extracting(Int(body.start)..<body.end)) {
+      self = tails.firstRecord
+      name.slice.start &+= body.start
+      return true
     }
-    guard cursor.skip("item=", text), let number = cursor.decimal(text), cursor.skip(" name=", text) else {
-      return readFields(text, body)
-    }
+    guard cursor.skip("name=", text) else { return readFields(text, body) }
     name = cursor.value(text)
     guard cursor.skip(" inode=", text), let inode = cursor.decimal(text) else { return readFields(text, body) }
     let name = name
@@ -86,9 +84,9 @@ package struct PathRecord: Sendable {
       tails.remember(tail, place, self)
     }
     self.name = name
-    item = Int32(truncatingIfNeeded: number)
+    item = Int32(digit)
     identity.inode = inode
-    if isFirst { tails.rememberFirst(whole, self, at: body.start) }
+    if digit == 0 { tails.rememberFirst(text.extracting(Int(body.start)..<body.end), self, at: body.start) }
     return true
   }
 

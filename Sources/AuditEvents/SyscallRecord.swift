@@ -76,9 +76,10 @@ package struct SyscallRecord: Sendable {
   private mutating func readArguments(_ text: RawSpan, from start: Int) -> Bool {
     guard let i = text.firstIndex(of: UInt8(ascii: "i"), from: start, before: text.byteCount) else { return false }
     var cursor = Cursor(at: i &- 1)
-    guard cursor.skip(" items=", text), cursor.decimal(text) != nil, text.hasPrefix(" ppid=", at: cursor.at) else { return false }
+    guard cursor.skip(" items=", text), cursor.decimal(text) != nil, cursor.skip(" ppid=", text) else { return false }
+    let ppid = cursor.at &- 5
     arguments = Slice(start: start, count: i &- 1 &- start)
-    actor = Slice(start: cursor.at &+ 1, count: text.byteCount &- cursor.at &- 1)
+    actor = Slice(start: ppid, count: text.byteCount &- ppid)
     return true
   }
 

@@ -1,14 +1,17 @@
 import AuditWire
 
-/// An ``Event``'s records, read into types. One of these is used again for every event.
-package struct TypedEvent: Sendable {
+/// An ``Event``'s records, read into types. One of these is used again for every event; not copyable, because a copy is what the
+/// compiler would make of it, unseen, for each call that borrows it.
+package struct TypedEvent: ~Copyable, Sendable {
   package var syscall = SyscallRecord()
   package var hasSyscall = false
   package var uring = UringRecord()
   package var hasUring = false
+  /// Where the event's actor is described: the SYSCALL's tail, or URINGOP's body.
+  package private(set) var actor = Slice.none
   /// The process' working directory.
   package var cwd: Value = .absent
-  package var paths: [PathRecord] = []
+  package private(set) var paths = ReusedArray<PathRecord>(capacity: 16)
   /// The command line as the process shows it: at most 128 bytes, NUL between arguments (kernel/auditsc.c MAX_PROCTITLE_AUDIT_LEN).
   package var commandLine: Value = .absent
   /// OPENAT2's flags: openat2(2) passes them in memory, where a2 only points to.
@@ -16,26 +19,18 @@ package struct TypedEvent: Sendable {
   package var hasExecve = false
   /// Records whose meaning is not in the fields above (AVC, CONFIG_CHANGE, SOCKADDR, unknown types …): indices into the
   /// event's records. They are logged field by field.
-  package var otherRecords: [Int32] = []
+  package private(set) var otherRecords = ReusedArray<Int32>(capacity: 16)
   /// PATH records are numbered without holes, so a hole is a lost record.
-  package var isMissingPaths = false
+  private var isMissingPaths = false
+  /// Whether records are known to be missing. What the kernel says outside of a system call (CONFIG_CHANGE when a rule is added) has no end
+  /// record: it is whole, though it waits until its time or its place runs out.
+  package private(set) var isIncomplete = false
 
   private var tails = PathTails()
   private var heads = SyscallHeads()
+  private var titles = LastTitle()
 
-  /// Whether records of `event`, which this was read from, are known to be missing. What the kernel says outside of a system call (CONFIG_CHANGE when a
-  /// rule is added) has no end record: it is whole, though it waits until its time or its place runs out.
-  package func isIncomplete(_ event: borrowing Event) -> Bool {
-    isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
-  }
-
-  package init() {
-    paths.reserveCapacity(16)
-    otherRecords.reserveCapacity(16)
-  }
-
-  /// Where the event's actor is described: the SYSCALL's tail, or URINGOP's body.
-  package var actor: Slice { hasSyscall ? syscall.actor : hasUring ? uring.actor : .none }
+  package init() {}
 
   /// Reads `event`, replacing what was read before.
   package mutating func read(_ event: borrowing Event) {
@@ -46,8 +41,8 @@ package struct TypedEvent: Sendable {
     openFlags = nil
     hasExecve = false
     isMissingPaths = false
-    paths.clear()
-    otherRecords.clear()
+    paths.removeAll()
+    otherRecords.removeAll()
     let bytes = event.text.storage.span.bytes
     var recordCount = 0
     var hasPlaceholder = false
@@ -72,9 +67,16 @@ package struct TypedEvent: Sendable {
         var cursor = Cursor(at: Int(record.body.start))
         if cursor.skip("cwd=", text) { cwd = cursor.value(text) }
       case RecordType.proctitle.rawValue:
-        let text = bytes.extracting(0..<record.body.end)
-        var cursor = Cursor(at: Int(record.body.start))
-        if cursor.skip("proctitl", text), cursor.skip("e=", text) { commandLine = cursor.lastValue(text) }
+        if titles.holds(bytes.extracting(record.body.range)) {
+          commandLine = titles.value(at: record.body.start)
+        } else {
+          let text = bytes.extracting(0..<record.body.end)
+          var cursor = Cursor(at: Int(record.body.start))
+          if cursor.skip("proctitl", text), cursor.skip("e=", text) {
+            commandLine = cursor.lastValue(text)
+            titles.remember(bytes.extracting(record.body.range), commandLine, at: record.body.start)
+          }
+        }
       case RecordType.uringOperation.rawValue:
         hasUring = uring.read(bytes, record.body)
         if !hasUring { otherRecords.append(Int32(index)) }
@@ -87,6 +89,33 @@ package struct TypedEvent: Sendable {
         otherRecords.append(Int32(index))
       }
     }
+    actor = hasSyscall ? syscall.actor : hasUring ? uring.actor : .none
+    isIncomplete = isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
     if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) { paths.removeAll(where: \.isPlaceholder) }
+  }
+}
+
+/// The last PROCTITLE record: the next event tends to be of the same process.
+private struct LastTitle: Sendable {
+  private var text = ByteScratch(capacity: 1024)
+  private var value = Value.absent
+
+  func holds(_ body: RawSpan) -> Bool {
+    text.count == body.byteCount && !text.isEmpty && body.equals(text.storage.span.bytes.extracting(0..<text.count))
+  }
+
+  /// Its value, for a body that starts there.
+  func value(at start: Int32) -> Value {
+    var value = value
+    value.slice.start &+= start
+    return value
+  }
+
+  mutating func remember(_ body: RawSpan, _ value: Value, at start: Int32) {
+    text.truncate(to: 0)
+    // a log from anybody's hand may hold more than the kernel's 128 bytes in hexadecimal
+    if body.byteCount <= 1024 { text.append(body) }
+    self.value = value
+    self.value.slice.start &-= start
   }
 }

@@ -2,7 +2,7 @@
 // caller owns and lends for the duration of a call, so the event path needs neither String nor Array.
 
 /// A run of bytes in a buffer that somebody else owns: 8 bytes, no lifetime.
-@usableFromInline package struct Slice: Equatable, Sendable {
+@usableFromInline package struct Slice: Equatable, Sendable, BitwiseCopyable {
   @usableFromInline package var start: Int32
   @usableFromInline package var count: Int32
 
@@ -34,9 +34,9 @@ extension RawSpan {
   /// Eight bytes from `index`, the first one lowest; those behind the end read as 0.
   @inlinable @inline(__always)
   package func word(_ index: Int) -> UInt64 {
-    // one comparison instead of the span's two: this is the most frequent load of all
-    if index >= 0, index <= byteCount &- 8 {
-      return UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+    // the sign of both at once, for index >= 0 and index + 8 <= byteCount: this is the most frequent load of all
+    if index | (byteCount &- 8 &- index) >= 0 {
+      return word(unchecked: index)
     }
     return wordAtEnd(index)
   }
@@ -63,31 +63,20 @@ extension RawSpan {
   @inlinable package func equals(_ other: RawSpan) -> Bool {
     let count = byteCount
     guard count == other.byteCount else { return false }
-    // every load below ends at `count`, which both have: the span's own check per load would cost as much as the loop
-    return withUnsafeBytes { mine in
-      other.withUnsafeBytes { theirs in
-        guard count > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return true }
-        if count < 8 {
-          for at in 0..<count where a.load(fromByteOffset: at, as: UInt8.self) != b.load(fromByteOffset: at, as: UInt8.self) {
-            return false
-          }
-          return true
-        }
-        func differ(_ at: Int) -> UInt64 {
-          a.loadUnaligned(fromByteOffset: at, as: UInt64.self) ^ b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-        }
-        var at = 0
-        while at <= count &- 32 {
-          if differ(at) | differ(at &+ 8) | differ(at &+ 16) | differ(at &+ 24) != 0 { return false }
-          at &+= 32
-        }
-        while at < count &- 8 {
-          if differ(at) != 0 { return false }
-          at &+= 8
-        }
-        return differ(count &- 8) == 0
-      }
+    if count < 8 { return word(0) == other.word(0) }
+    // every load below ends at `count`, which both have
+    var at = 0
+    while at <= count &- 32 {
+      let first = word(unchecked: at) ^ other.word(unchecked: at) | word(unchecked: at &+ 8) ^ other.word(unchecked: at &+ 8)
+      let second = word(unchecked: at &+ 16) ^ other.word(unchecked: at &+ 16) | word(unchecked: at &+ 24) ^ other.word(unchecked: at &+ 24)
+      if first | second != 0 { return false }
+      at &+= 32
     }
+    while at < count &- 8 {
+      if word(unchecked: at) != other.word(unchecked: at) { return false }
+      at &+= 8
+    }
+    return word(unchecked: count &- 8) == other.word(unchecked: count &- 8)
   }
 
   /// Whether the bytes are those of `text`.
@@ -243,13 +232,6 @@ extension RawSpan {
     }
     return result
   }
-}
-
-extension Array {
-  /// Empties an array of a few trivial elements and keeps its memory; `removeAll(keepingCapacity:)` goes through the generic
-  /// replacement of ranges, which costs more than that many elements do.
-  @inlinable @inline(__always)
-  package mutating func clear() { while popLast() != nil {} }
 }
 
 /// Lends an array's bytes.

@@ -23,13 +23,11 @@
   package mutating func decimal(_ bytes: RawSpan) -> UInt64? {
     let word = bytes.word(at)
     let count = Swar.digitCount(word)
-    // up to seven digits in one go: most ids and sizes
-    // (unsigned, so that none at all is not among them)
-    if UInt(bitPattern: count &- 1) < 7 {
-      at &+= count
-      return Swar.decimal(word, count)
-    }
-    return count == 0 ? nil : longDecimal(bytes)
+    // up to eight digits in one go: most ids, sizes and inodes
+    if count == 8, bytes.peek(at &+ 8) &- 0x30 <= 9 { return longDecimal(bytes) }
+    if count == 0 { return nil }
+    at &+= count
+    return Swar.decimal(word, count)
   }
 
   @usableFromInline

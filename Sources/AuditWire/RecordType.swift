@@ -1,5 +1,5 @@
 /// What a record is: the netlink message type, which auditd's log prints by name (`type=SYSCALL`).
-@usableFromInline package struct RecordType: RawRepresentable, Equatable, Sendable {
+@usableFromInline package struct RecordType: RawRepresentable, Equatable, Sendable, BitwiseCopyable {
   @usableFromInline package let rawValue: UInt16
 
   @inlinable @inline(__always)

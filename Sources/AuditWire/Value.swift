@@ -4,8 +4,8 @@
 /// 0x21…0x7e and none is a quote, otherwise in upper-case hexadecimal without quotes; a NULL pointer is `(null)` without
 /// quotes (kernel/audit.c audit_log_n_untrustedstring). So the quotes alone tell a file called `DEADBEEF` from four
 /// bytes in hexadecimal.
-@usableFromInline package struct Value: Equatable, Sendable {
-  @usableFromInline package enum Encoding: UInt8, Sendable {
+@usableFromInline package struct Value: Equatable, Sendable, BitwiseCopyable {
+  @usableFromInline package enum Encoding: UInt8, Sendable, BitwiseCopyable {
     /// The field is not there at all.
     case absent
     /// `(null)`: the kernel had no string.

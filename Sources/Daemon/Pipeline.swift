@@ -16,7 +16,7 @@ package struct Pipeline: ~Copyable, Sendable {
   /// Events that are known to lack records (their lines say so themselves).
   package private(set) var incompleteEvents = 0
 
-  package init(assembler: Assembler, interpreter: Interpreter, encoder: consuming NativeEncoder) {
+  package init(assembler: consuming Assembler, interpreter: consuming Interpreter, encoder: consuming NativeEncoder) {
     self.assembler = assembler
     self.interpreter = interpreter
     self.encoder = encoder
@@ -44,14 +44,25 @@ package struct Pipeline: ~Copyable, Sendable {
   }
 
   private mutating func drain() {
-    while assembler.next(&event) {
-      typed.read(event)
-      interpreter.interpret(event, typed)
-      encoder.append(event, typed, interpreter)
-      span.add(serial: event.serial, timeMs: event.time)
-      if typed.isIncomplete(event) {
-        incompleteEvents &+= 1
+    while assembler.hasComplete {
+      if assembler.isCurrentNext {
+        Pipeline.encode(assembler.current, &typed, &interpreter, &encoder, &span, &incompleteEvents)
+        assembler.takeCurrent()
+      } else if assembler.next(&event) {
+        Pipeline.encode(event, &typed, &interpreter, &encoder, &span, &incompleteEvents)
       }
     }
+  }
+
+  /// Static, because the event may be a part of the assembler, which is a part of this.
+  private static func encode(
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter, _ encoder: inout NativeEncoder,
+    _ span: inout BatchSpan, _ incompleteEvents: inout Int
+  ) {
+    typed.read(event)
+    interpreter.interpret(event, &typed)
+    encoder.append(event, &typed, &interpreter)
+    span.add(serial: event.serial, timeMs: event.time)
+    if typed.isIncomplete { incompleteEvents &+= 1 }
   }
 }

@@ -339,12 +339,11 @@ package struct Receiver: ~Copyable {
     counters.events = UInt64(assembled.events)
     counters.malformed = UInt64(assembled.malformed)
     counters.droppedEvents = feed.droppedEvents
-    let map = pipeline.interpreter.map
-    counters.mapEntries = map.count
-    counters.mapDirectories = map.directoryCount
-    counters.mapBytes = map.footprint
-    counters.mapEvicted = map.evicted
-    counters.mapRefused = map.refused
+    counters.mapEntries = pipeline.interpreter.map.count
+    counters.mapDirectories = pipeline.interpreter.map.directoryCount
+    counters.mapBytes = pipeline.interpreter.map.footprint
+    counters.mapEvicted = pipeline.interpreter.map.evicted
+    counters.mapRefused = pipeline.interpreter.map.refused
     counters.isWalking = !walk.isIdle
     counters.heartbeat &+= 1
     mailbox.publish(counters)

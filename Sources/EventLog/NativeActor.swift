@@ -46,6 +46,8 @@ struct ActorCache: ~Copyable, Sendable {
   }
 
   private(set) var entries = [Entry](repeating: Entry(), count: 128)
+  private var last = 0
+  private var lastKind = false
   /// Changes whenever an entry does.
   private(set) var generation = 0
   /// The most bytes of a program's name or terminal that are written.
@@ -61,7 +63,11 @@ struct ActorCache: ~Copyable, Sendable {
   /// The entry for the actor that `slice` of `bytes` describes.
   mutating func find(_ bytes: RawSpan, _ slice: Slice, hasSyscall: Bool, names: NameSources) -> Int {
     let text = bytes.extracting(slice.range)
+    // the same process as before, mostly
+    if lastKind == hasSyscall, entries[last].isUsed, same(text, entries[last].text) { return last }
     let place = Int(truncatingIfNeeded: text.hash(seed: hasSyscall ? 1 : 2) & 127)
+    last = place
+    lastKind = hasSyscall
     if entries[place].isUsed, same(text, entries[place].text) { return place }
     generation &+= 1
     fill(place, text, hasSyscall: hasSyscall, names: names)

@@ -13,6 +13,7 @@ struct CommandLineCache: ~Copyable, Sendable {
 
   /// The first entry stands for "no command line" and never changes.
   private(set) var entries = [Entry](repeating: Entry(), count: 129)
+  private var last = 1
   /// Changes whenever an entry does.
   private(set) var generation = 0
   private var writer = JSONWriter()
@@ -21,7 +22,9 @@ struct CommandLineCache: ~Copyable, Sendable {
   mutating func find(_ bytes: RawSpan, _ value: Value) -> Int {
     guard value.isPresent else { return 0 }
     let text = bytes.extracting(value.slice.range)
+    if entries[last].encoding == value.encoding, same(text, entries[last].text) { return last }
     let place = 1 + Int(truncatingIfNeeded: text.hash(seed: UInt64(value.encoding.rawValue)) & 127)
+    last = place
     if entries[place].encoding == value.encoding, same(text, entries[place].text) { return place }
     generation &+= 1
     fill(place, text, value.encoding)

@@ -18,7 +18,7 @@ struct LineContext: Sendable {
   }
 
   func matches(
-    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
   ) -> Bool {
     guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
       encoding.rawValue == typed.cwd.encoding.rawValue
@@ -28,7 +28,7 @@ struct LineContext: Sendable {
   }
 
   mutating func remember(
-    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet,
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet,
     _ lines: borrowing JSONWriter, from start: Int
   ) {
     isValid = event.node.isEmpty && typed.hasSyscall

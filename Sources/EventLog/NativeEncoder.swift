@@ -40,15 +40,15 @@ package struct NativeEncoder: ~Copyable, Sendable {
     context.isValid = false
   }
 
-  /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made.
+  /// Appends the event's lines. `interpreter` has just interpreted it. Returns how many lines it made. (`inout`: see ``Interpreter/interpret(_:_:)``.)
   @discardableResult
-  package mutating func append(_ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter) -> Int {
+  package mutating func append(_ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter) -> Int {
     let bytes = event.text.storage.span.bytes
     let known = actors.generation
     let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
     if actors.generation != known { context.isValid = false }
     if interpreter.changes.isEmpty {
-      appendRecords(event, typed, interpreter, actor: actor)
+      appendRecords(event, &typed, &interpreter, actor: actor)
       return 1
     }
     let cut = commandLines.generation
@@ -56,18 +56,18 @@ package struct NativeEncoder: ~Copyable, Sendable {
     if commandLines.generation != cut { context.isValid = false }
     for index in interpreter.changes.indices {
       let start = lines.count
-      change(event, typed, interpreter, index, actor, commandLine, textLimit: .max)
+      change(event, &typed, &interpreter, index, actor, commandLine, textLimit: .max)
       if lines.count &- start > NativeEncoder.lineLimitBytes {
         // only names can be this long: their exact bytes stay, their readable form is cut
         lines.truncate(to: start)
-        change(event, typed, interpreter, index, actor, commandLine, textLimit: 100)
+        change(event, &typed, &interpreter, index, actor, commandLine, textLimit: 100)
       }
     }
     return interpreter.changes.count
   }
 
   private mutating func change(
-    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter, _ index: Int, _ actor: Int,
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter, _ index: Int, _ actor: Int,
     _ commandLine: Int, textLimit: Int
   ) {
     let change = interpreter.changes[index]
@@ -103,38 +103,38 @@ package struct NativeEncoder: ~Copyable, Sendable {
       }
     }
 
-    if textLimit == .max, context.matches(event, typed, actor, commandLine, change.keys) {
+    if textLimit == .max, context.matches(event, &typed, actor, commandLine, change.keys) {
       lines.raw(context.json)
     } else {
       let middle = lines.count
-      process(event, typed, actor, commandLine, textLimit: textLimit)
+      process(event, &typed, actor, commandLine, textLimit: textLimit)
       lines.raw("},")
       lines.raw(actors.entries[actor].user)
-      tags(interpreter.coverage, change.keys, actor)
+      tags(&interpreter, change.keys, actor)
       appendHost(event)
-      if textLimit == .max { context.remember(event, typed, actor, commandLine, change.keys, lines, from: middle) }
+      if textLimit == .max { context.remember(event, &typed, actor, commandLine, change.keys, lines, from: middle) }
     }
 
     lines.raw(",\"fsaudit\":{\"action\":\"")
     lines.raw(change.action.name)
     lines.raw("\"")
-    firstKey(interpreter.coverage, change.keys, actor)
+    firstKey(&interpreter, change.keys, actor)
     lines.raw(",\"syscall\":\"")
     lines.raw(interpreter.operation.name)
     lines.raw("\"")
     lines.raw(actors.entries[actor].session)
     let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
-    let isTargetWhole = details(change, typed, interpreter.resolver.paths, textLimit)
+    let isTargetWhole = details(change, &typed, interpreter.resolver.paths, textLimit)
     if !isWhole || !isPreviousWhole || !isTargetWhole { raw(change, interpreter.resolver.paths) }
     if commandLines.entries[commandLine].isCut { lines.raw(",\"args_cut\":true") }
-    completeness(event, typed)
-    if index == 0, !typed.otherRecords.isEmpty { records(event, typed, others: true, from: start) }
+    completeness(event, &typed)
+    if index == 0, !typed.otherRecords.isEmpty { records(event, &typed, others: true, from: start) }
     lines.raw("}}\n")
   }
 
   /// `,"tags":[…]`: every key whose rule covers the path, the kernel's own first.
-  mutating func tags(_ coverage: borrowing Coverage, _ keys: Coverage.KeySet, _ actor: Int) {
-    let count = coverage.count(of: keys)
+  mutating func tags(_ interpreter: inout Interpreter, _ keys: Coverage.KeySet, _ actor: Int) {
+    let count = interpreter.coverage.count(of: keys)
     var isFirst = true
     var start = 0
     for index in actors.entries[actor].keyEnds.indices {
@@ -144,9 +144,9 @@ package struct NativeEncoder: ~Copyable, Sendable {
       start = end
       isFirst = false
     }
-    for index in 0..<count where !isKernelKey(coverage.key(index, of: keys), actor) {
+    for index in 0..<count where !isKernelKey(interpreter.coverage.key(index, of: keys), actor) {
       lines.raw(isFirst ? ",\"tags\":[" : ",")
-      let key = coverage.key(index, of: keys)
+      let key = interpreter.coverage.key(index, of: keys)
       lines.string(key, 0..<key.count)
       isFirst = false
     }
@@ -154,12 +154,12 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// `,"key":…`: the rule's key as the kernel recorded it, else the first that covers the path.
-  mutating func firstKey(_ coverage: borrowing Coverage, _ keys: Coverage.KeySet, _ actor: Int) {
+  mutating func firstKey(_ interpreter: inout Interpreter, _ keys: Coverage.KeySet, _ actor: Int) {
     if !actors.entries[actor].key.isEmpty {
       lines.raw(actors.entries[actor].key)
-    } else if coverage.count(of: keys) > 0 {
+    } else if interpreter.coverage.count(of: keys) > 0 {
       lines.raw(",\"key\":")
-      let key = coverage.key(0, of: keys)
+      let key = interpreter.coverage.key(0, of: keys)
       lines.string(key, 0..<key.count)
     }
   }
@@ -178,7 +178,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
 
   /// `},"process":{…` up to the working directory; the object stays open. Nothing where no process is known.
   mutating func process(
-    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ actor: Int, _ commandLine: Int, textLimit: Int
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ actor: Int, _ commandLine: Int, textLimit: Int
   ) {
     lines.raw("},\"process\":{")
     lines.raw(actors.entries[actor].process)
@@ -198,8 +198,8 @@ package struct NativeEncoder: ~Copyable, Sendable {
   mutating func commandLine(_ bytes: RawSpan, _ value: Value) -> Int { commandLines.find(bytes, value) }
 
   /// What is known to be missing from the event.
-  mutating func completeness(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    if typed.isIncomplete(event) || event.isLate || event.droppedRecords > 0 {
+  mutating func completeness(_ event: borrowing Event, _ typed: inout TypedEvent) {
+    if typed.isIncomplete || event.isLate || event.droppedRecords > 0 {
       lines.raw(",\"incomplete\":true")
     }
   }
@@ -296,7 +296,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   }
 
   /// Returns whether the readable forms give every byte back.
-  private mutating func details(_ change: FileChange, _ typed: borrowing TypedEvent, _ paths: ByteScratch, _ limit: Int) -> Bool {
+  private mutating func details(_ change: FileChange, _ typed: inout TypedEvent, _ paths: ByteScratch, _ limit: Int) -> Bool {
     var isWhole = true
     if !change.target.isEmpty {
       lines.raw(",\"target\":{\"path\":")

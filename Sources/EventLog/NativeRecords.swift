@@ -6,7 +6,7 @@ import FileChanges
 /// every field of every record decoded, nothing dropped.
 extension NativeEncoder {
   mutating func appendRecords(
-    _ event: borrowing Event, _ typed: borrowing TypedEvent, _ interpreter: borrowing Interpreter, actor: Int
+    _ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter, actor: Int
   ) {
     let bytes = event.text.storage.span.bytes
     let commandLine = commandLine(bytes, typed.commandLine)
@@ -19,7 +19,7 @@ extension NativeEncoder {
     lines.raw("\"],\"type\":[\"")
     lines.raw(isRule ? "change" : typed.hasExecve ? "start" : "info")
     lines.raw("\"],\"action\":\"")
-    action(event, typed)
+    action(event, &typed)
     lines.raw("\",\"outcome\":\"")
     let success = typed.hasUring ? typed.uring.success : typed.hasSyscall ? typed.syscall.success : .unknown
     lines.raw(success == .yes ? "success" : success == .no ? "failure" : "unknown")
@@ -27,13 +27,13 @@ extension NativeEncoder {
     lines.integer(UInt64(event.serial))
     lines.raw(isRule ? ",\"dataset\":\"fsaudit.rules\"" : ",\"dataset\":\"fsaudit.event\"")
     if typed.hasSyscall || typed.hasUring {
-      process(event, typed, actor, commandLine, textLimit: 1000)
+      process(event, &typed, actor, commandLine, textLimit: 1000)
       lines.raw("},")
       lines.raw(userJSON(actor))
     } else {
       lines.raw("}")
     }
-    tags(interpreter.coverage, 0, actor)
+    tags(&interpreter, 0, actor)
     appendHost(event)
     lines.raw(",\"fsaudit\":{\"record_types\":[")
     let shown = min(event.records.count, 200)
@@ -48,10 +48,10 @@ extension NativeEncoder {
       lines.raw(",\"record_count\":")
       lines.integer(event.records.count)
     }
-    firstKey(interpreter.coverage, 0, actor)
+    firstKey(&interpreter, 0, actor)
     if typed.hasSyscall {
       lines.raw(",\"syscall\":\"")
-      syscallName(typed)
+      syscallName(&typed)
       lines.raw("\"")
     }
     lines.raw(sessionJSON(actor))
@@ -63,8 +63,8 @@ extension NativeEncoder {
         lines.raw("\"")
       }
     }
-    completeness(event, typed)
-    records(event, typed, others: false, from: start)
+    completeness(event, &typed)
+    records(event, &typed, others: false, from: start)
     lines.raw("}}\n")
   }
 
@@ -72,7 +72,7 @@ extension NativeEncoder {
   ///
   /// The line's limit is kept: values are cut at 1,000 bytes, and when the line is nearly full the rest is left out,
   /// both with a marker.
-  mutating func records(_ event: borrowing Event, _ typed: borrowing TypedEvent, others: Bool, from start: Int) {
+  mutating func records(_ event: borrowing Event, _ typed: inout TypedEvent, others: Bool, from start: Int) {
     let bytes = event.text.storage.span.bytes
     // a name and a value of nothing but control bytes take 6,700, one record's prose as many
     let room = start &+ NativeEncoder.lineLimitBytes &- 7_000
@@ -125,7 +125,7 @@ extension NativeEncoder {
   }
 
   /// `event.action`: the system call's name, else the first record's type in lower case.
-  private mutating func action(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
+  private mutating func action(_ event: borrowing Event, _ typed: inout TypedEvent) {
     if let first = event.records.first, first.type != .syscall, first.type != .path, first.type != .cwd {
       let name: StaticString = first.type.name ?? "unknown-record"
       for index in 0..<name.utf8CodeUnitCount {
@@ -133,13 +133,13 @@ extension NativeEncoder {
         lines.raw(byte: byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : byte | 0x20)
       }
     } else if typed.hasSyscall {
-      syscallName(typed)
+      syscallName(&typed)
     } else {
       lines.raw("incomplete")
     }
   }
 
-  private mutating func syscallName(_ typed: borrowing TypedEvent) {
+  private mutating func syscallName(_ typed: inout TypedEvent) {
     if let name = names.syscall(typed.syscall.architecture, typed.syscall.number) {
       lines.raw(name)
     } else {

@@ -1,5 +1,5 @@
 /// What happened to a file. One row an action: everything that names, groups or filters actions reads this table.
-package enum Action: UInt8, CaseIterable, Sendable {
+package enum Action: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case create, delete, rename, exchange, write, truncate, chmod, chown, setxattr, removexattr, setacl, utimes, link, symlink, mkdir,
     rmdir, mknod, mount, umount, chattr, open
 

@@ -11,7 +11,7 @@ import AuditWire
 /// Files are here for the two cases that carry no parent at all: fchmod(fd) and its kin, logged with `name=(null)`, and
 /// fchmodat(dirfd, name) and its kin, logged with a bare name. When the bound is reached, files make room and
 /// directories stay.
-package struct DirectoryMap: Sendable {
+package struct DirectoryMap: ~Copyable, Sendable {
   /// A node's place; only valid while the node lives.
   package typealias NodeIndex = Int32
 

@@ -2,9 +2,9 @@ import AuditEvents
 import AuditWire
 
 /// One change of one file: what an event means. Paths are slices of ``PathResolver/paths``.
-package struct FileChange: Sendable {
+package struct FileChange: Sendable, BitwiseCopyable {
   /// How sure the path is. Everything but `.exact` is written to the log as `fsaudit.path_confidence`.
-  @usableFromInline package enum Confidence: UInt8, Sendable {
+  @usableFromInline package enum Confidence: UInt8, Sendable, BitwiseCopyable {
     /// From the directory map, or as the process named it, relative to a working directory that the kernel logged.
     case exact
     /// From the process' descriptor table, and the object found there has the right inode.

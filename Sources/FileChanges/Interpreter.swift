@@ -6,11 +6,11 @@ import AuditWire
 /// What happened is read from the PATH records' types (CREATE, DELETE, NORMAL …), which the kernel writes for what was
 /// really done; the system call only decides between actions that leave the same records. Objects are told apart by
 /// inode, never by the order of the records.
-package struct Interpreter: Sendable {
+package struct Interpreter: ~Copyable, Sendable {
   package var map: DirectoryMap
   package var coverage: Coverage
   /// The changes of the last event; empty where it changed no file.
-  package internal(set) var changes: [FileChange] = []
+  package internal(set) var changes = ReusedArray<FileChange>(capacity: 16)
   /// Directories whose contents are to be walked (moved or mounted into the tree), as absolute paths; the caller empties it.
   package var walkRequests: [[UInt8]] = []
   /// The system call of the last event, `.none` where it is none that changes files.
@@ -24,16 +24,18 @@ package struct Interpreter: Sendable {
   /// (fs/namei.c evaluates two getname calls in one argument list), so it is learnt from events that leave no doubt.
   var newParentFirst = true
 
-  package init(map: DirectoryMap = DirectoryMap(), coverage: Coverage = Coverage(), lookup: Lookup = .none) {
+  package init(map: consuming DirectoryMap = DirectoryMap(), coverage: Coverage = Coverage(), lookup: Lookup = .none) {
     self.map = map
     self.coverage = coverage
     resolver = PathResolver(lookup: lookup)
-    changes.reserveCapacity(16)
   }
 
   /// Interprets `event`, which `typed` was read from. The result is in ``changes``.
-  package mutating func interpret(_ event: borrowing Event, _ typed: borrowing TypedEvent) {
-    changes.clear()
+  ///
+  /// `typed` is only read. It is `inout` because the compiler copies a borrowed struct of its size, at each call, which was 3 % of all that an
+  /// event costs (Swift 6.3).
+  package mutating func interpret(_ event: borrowing Event, _ typed: inout TypedEvent) {
+    changes.removeAll()
     resolver.paths.truncate(to: 0)
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)
@@ -49,58 +51,58 @@ package struct Interpreter: Sendable {
     }
     let success = typed.hasUring ? typed.uring.success : typed.syscall.success
     let bytes = event.text.storage.span.bytes
-    if success == .no { attempted(typed, bytes) } else { done(typed, bytes) }
+    if success == .no { attempted(&typed, bytes) } else { done(&typed, bytes) }
     for index in changes.indices { complete(index, succeeded: success != .no) }
   }
 
   // MARK: What was done
 
-  private mutating func done(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+  private mutating func done(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     switch operation.kind {
     case .rename:
-      renamed(typed, bytes)
+      renamed(&typed, bytes)
     case .mount, .umount:
-      mounted(typed, bytes)
+      mounted(&typed, bytes)
     case .truncate, .chmod, .chown, .setxattr, .removexattr, .utimes, .setFlags, .allocate:
-      attributed(typed, bytes)
+      attributed(&typed, bytes)
     case .ioctl:
-      flagsSet(typed, bytes)
+      flagsSet(&typed, bytes)
     default:
       var found = false
       for index in typed.paths.indices {
         switch typed.paths[index].nameType {
         case .create:
-          created(typed, typed.paths[index], bytes)
+          created(&typed, typed.paths[index], bytes)
           found = true
         case .delete:
-          deleted(typed, typed.paths[index], bytes)
+          deleted(&typed, typed.paths[index], bytes)
           found = true
         default: continue
         }
       }
       let opens = operation.kind == .open || operation.kind == .creat || operation.kind == .openByHandle
-      if !found, opens { opened(typed, bytes) }
+      if !found, opens { opened(&typed, bytes) }
     }
   }
 
-  private mutating func created(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
+  private mutating func created(_ typed: inout TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
     // symlinkat and linkat put the new name behind their second directory descriptor
     let isSecond = operation.kind == .link
     let found = resolver.entry(
-      record, in: onlyParent(typed), base: base(typed, bytes, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      record, in: onlyParent(&typed), base: base(&typed, bytes, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: &map,
       learn: true)
     var change = FileChange(creationAction(record.mode))
     describe(&change, record, found)
     switch change.action {
-    case .create: change.openFlags = openFlags(typed, bytes)
+    case .create: change.openFlags = openFlags(&typed, bytes)
     case .symlink:
       if let text = typed.paths.first(where: { $0.nameType == .unknown }) { change.target = resolver.verbatim(text.name, bytes) }
     case .link:
       if let source = typed.paths.first(where: { $0.nameType == .normal }) {
         let old = resolver.object(
-          source, base: base(typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
-          map: map)
+          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          map: &map)
         if isProcDescriptor(old.path) {
           // linkat("/proc/self/fd/N") gives a file made with O_TMPFILE its first name
           change.action = .create
@@ -114,9 +116,9 @@ package struct Interpreter: Sendable {
     changes.append(change)
   }
 
-  private mutating func deleted(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
+  private mutating func deleted(_ typed: inout TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
     let found = resolver.entry(
-      record, in: onlyParent(typed), base: base(typed, bytes), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+      record, in: onlyParent(&typed), base: base(&typed, bytes), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
       map: &map, learn: true)
     let isDirectory = record.mode != 0 ? FileType.isDirectory(record.mode) : operation.kind == .rmdir
     var change = FileChange(isDirectory ? .rmdir : .delete)
@@ -125,21 +127,21 @@ package struct Interpreter: Sendable {
     changes.append(change)
   }
 
-  private mutating func opened(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+  private mutating func opened(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     guard let record = typed.paths.last(where: { $0.nameType == .normal }) else { return }
-    let flags = openFlags(typed, bytes)
+    let flags = openFlags(&typed, bytes)
     // O_TMPFILE makes a file that has no name; there is nothing to tell before linkat gives it one. The record has the
     // directory's name, and the new file's inode (Linux 6.18) or the directory's.
     if let flags, flags & OpenFlags.temporary == OpenFlags.temporary { return }
     let truncates = flags.map { $0 & OpenFlags.truncate != 0 } ?? false
     var change = FileChange(truncates ? .truncate : .open)
     change.openFlags = flags
-    describe(&change, record, object(typed, record, bytes))
+    describe(&change, record, object(&typed, record, bytes))
     remember(record, change)
     changes.append(change)
   }
 
-  private mutating func attributed(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+  private mutating func attributed(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     let action: Action =
       switch operation.kind {
       case .truncate: .truncate
@@ -152,16 +154,16 @@ package struct Interpreter: Sendable {
       default: .chattr
       }
     guard let record = typed.paths.last(where: { $0.nameType != .parent }) else {
-      byDescriptor(action, typed, bytes)
+      byDescriptor(action, &typed, bytes)
       return
     }
     var change = FileChange(action)
-    describe(&change, record, object(typed, record, bytes))
-    let value = argument(typed, operation.value, bytes)
+    describe(&change, record, object(&typed, record, bytes))
+    let value = argument(&typed, operation.value, bytes)
     if action == .chmod, let value, record.mode != 0 {
       change.previousMode = record.mode
       change.mode = record.mode & FileType.mask | UInt32(truncatingIfNeeded: value) & 0o7777
-    } else if action == .chown, let value, let second = argument(typed, operation.value &+ 1, bytes) {
+    } else if action == .chown, let value, let second = argument(&typed, operation.value &+ 1, bytes) {
       changeOwner(&change, UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: second))
     }
     remember(record, change)
@@ -184,14 +186,14 @@ package struct Interpreter: Sendable {
   }
 
   /// FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR (include/uapi/linux/fs.h): what chattr does. The kernel logs a descriptor only.
-  private mutating func flagsSet(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    guard let command = argument(typed, operation.value, bytes) else { return }
-    if [0x4008_6602, 0x4004_6602, 0x401c_5820].contains(command & 0xffff_ffff) { byDescriptor(.chattr, typed, bytes) }
+  private mutating func flagsSet(_ typed: inout TypedEvent, _ bytes: RawSpan) {
+    guard let command = argument(&typed, operation.value, bytes) else { return }
+    if [0x4008_6602, 0x4004_6602, 0x401c_5820].contains(command & 0xffff_ffff) { byDescriptor(.chattr, &typed, bytes) }
   }
 
   /// A call on a descriptor for which the kernel wrote no PATH record.
-  private mutating func byDescriptor(_ action: Action, _ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    guard let number = argument(typed, operation.descriptor, bytes) else { return }
+  private mutating func byDescriptor(_ action: Action, _ typed: inout TypedEvent, _ bytes: RawSpan) {
+    guard let number = argument(&typed, operation.descriptor, bytes) else { return }
     let found = resolver.described(Int32(truncatingIfNeeded: number), .unknown, process: PathResolver.Process(actor: typed.actor), bytes)
     var change = FileChange(action)
     change.path = found.path
@@ -199,17 +201,17 @@ package struct Interpreter: Sendable {
     changes.append(change)
   }
 
-  private mutating func mounted(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
+  private mutating func mounted(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     guard let record = typed.paths.last(where: { $0.nameType == .normal && FileType.isDirectory($0.mode) }) ?? typed.paths.last
     else { return }
     var change = FileChange(operation.kind == .mount ? .mount : .umount)
-    let found = object(typed, record, bytes)
+    let found = object(&typed, record, bytes)
     describe(&change, record, found)
     if change.action == .mount, typed.paths.count > 1, let source = typed.paths.first {
       change.target =
         resolver.object(
-          source, base: base(typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
-          map: map
+          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          map: &map
         ).path
     }
     if coverage.covers(found.path, of: resolver.paths) { requestWalk(found.path) }
@@ -219,8 +221,8 @@ package struct Interpreter: Sendable {
   // MARK: What was tried
 
   /// A call that failed: which object it was about, as far as the kernel says. The map stays as it is.
-  private mutating func attempted(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    let flags = openFlags(typed, bytes)
+  private mutating func attempted(_ typed: inout TypedEvent, _ bytes: RawSpan) {
+    let flags = openFlags(&typed, bytes)
     let action: Action
     switch operation.kind {
     case .none, .execve, .uringEnter: return
@@ -252,7 +254,7 @@ package struct Interpreter: Sendable {
     change.openFlags = flags
     guard let record = typed.paths.last(where: { $0.nameType != .parent }) else {
       guard let parent = typed.paths.last else { return }
-      describe(&change, parent, object(typed, parent, bytes))
+      describe(&change, parent, object(&typed, parent, bytes))
       change.confidence = .parentOnly
       changes.append(change)
       return
@@ -262,12 +264,12 @@ package struct Interpreter: Sendable {
     let found =
       isEntry
       ? resolver.entry(
-        record, in: onlyParent(typed), base: base(typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
+        record, in: onlyParent(&typed), base: base(&typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
         bytes: bytes, map: &map, learn: false)
-      : object(typed, record, bytes)
+      : object(&typed, record, bytes)
     describe(&change, record, found)
     if action == .rename, let source = typed.paths.first(where: { $0.nameType != .parent }), source.name != record.name {
-      change.previousPath = object(typed, source, bytes).path
+      change.previousPath = object(&typed, source, bytes).path
     }
     changes.append(change)
   }
@@ -286,38 +288,38 @@ package struct Interpreter: Sendable {
   }
 
   /// The event's PARENT record; nil where there are several directories, or none.
-  private func onlyParent(_ typed: borrowing TypedEvent) -> PathRecord? {
+  private func onlyParent(_ typed: inout TypedEvent) -> PathRecord? {
     guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return nil }
     return typed.paths.contains { $0.nameType == .parent && $0.identity != first.identity } ? nil : first
   }
 
-  private func argument(_ typed: borrowing TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
+  private func argument(_ typed: inout TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
     index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.argument(Int(index), bytes) : nil
   }
 
   /// What relative names are relative to. io_uring's arguments are not logged.
-  func base(_ typed: borrowing TypedEvent, _ bytes: RawSpan, second: Bool = false) -> PathResolver.Base {
+  func base(_ typed: inout TypedEvent, _ bytes: RawSpan, second: Bool = false) -> PathResolver.Base {
     if typed.hasUring { return PathResolver.Base(isWorkingDirectory: false, descriptor: nil) }
     let index = second && operation.secondDirectory >= 0 ? operation.secondDirectory : operation.directory
-    guard let value = argument(typed, index, bytes) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
+    guard let value = argument(&typed, index, bytes) else { return PathResolver.Base(isWorkingDirectory: true, descriptor: nil) }
     let number = UInt32(truncatingIfNeeded: value)
     return PathResolver.Base(isWorkingDirectory: number == PathResolver.atWorkingDirectory, descriptor: Int32(bitPattern: number))
   }
 
-  mutating func object(_ typed: borrowing TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
-    let descriptor = argument(typed, operation.descriptor, bytes).map { Int32(truncatingIfNeeded: $0) }
+  mutating func object(_ typed: inout TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
+    let descriptor = argument(&typed, operation.descriptor, bytes).map { Int32(truncatingIfNeeded: $0) }
     // utimensat(fd, NULL) and fchownat(fd, "", AT_EMPTY_PATH): the directory descriptor is the object
     let itself =
-      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(typed, operation.directory, bytes).map { Int32(truncatingIfNeeded: $0) }
+      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(&typed, operation.directory, bytes).map { Int32(truncatingIfNeeded: $0) }
     return resolver.object(
-      record, base: base(typed, bytes), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
-      bytes: bytes, map: map)
+      record, base: base(&typed, bytes), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      bytes: bytes, map: &map)
   }
 
-  private func openFlags(_ typed: borrowing TypedEvent, _ bytes: RawSpan) -> UInt64? {
+  private func openFlags(_ typed: inout TypedEvent, _ bytes: RawSpan) -> UInt64? {
     if let flags = typed.openFlags { return flags }
     if operation.kind == .creat { return OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate }
-    return operation.kind == .open || operation.kind == .openByHandle ? argument(typed, operation.value, bytes) : nil
+    return operation.kind == .open || operation.kind == .openByHandle ? argument(&typed, operation.value, bytes) : nil
   }
 
   func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {

@@ -3,17 +3,17 @@ import AuditWire
 
 /// Renames: one change with both names, whatever order the records come in.
 extension Interpreter {
-  mutating func renamed(_ typed: borrowing TypedEvent, _ bytes: RawSpan) {
-    let names = RenameNames(typed)
+  mutating func renamed(_ typed: inout TypedEvent, _ bytes: RawSpan) {
+    let names = RenameNames(&typed)
     guard let create = names.create, let delete = names.delete else { return }
     let new = typed.paths[create]
     let old = typed.paths[delete]
-    let parents = renameParents(typed, old: old, new: new, bytes)
+    let parents = renameParents(&typed, old: old, new: new, bytes)
     let who = PathResolver.Process(actor: typed.actor)
     let from = resolver.entry(
-      old, in: parents.old, base: base(typed, bytes), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+      old, in: parents.old, base: base(&typed, bytes), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     let to = resolver.entry(
-      new, in: parents.new, base: base(typed, bytes, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
+      new, in: parents.new, base: base(&typed, bytes, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     var change = FileChange(names.otherCreate != nil ? .exchange : .rename)
     describe(&change, new, to)
     if from.confidence.rawValue > change.confidence.rawValue { change.confidence = from.confidence }
@@ -43,7 +43,7 @@ extension Interpreter {
     /// The name that was taken over, with the object that it belonged to.
     var victim: Int?
 
-    init(_ typed: borrowing TypedEvent) {
+    init(_ typed: inout TypedEvent) {
       var otherDelete: Int?
       for index in typed.paths.indices where typed.paths[index].nameType == .create {
         if create == nil { create = index } else { otherCreate = index }
@@ -60,7 +60,7 @@ extension Interpreter {
   }
 
   /// Which PARENT record belongs to which name.
-  private mutating func renameParents(_ typed: borrowing TypedEvent, old: PathRecord, new: PathRecord, _ bytes: RawSpan) -> (
+  private mutating func renameParents(_ typed: inout TypedEvent, old: PathRecord, new: PathRecord, _ bytes: RawSpan) -> (
     old: PathRecord?, new: PathRecord?
   ) {
     guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return (nil, nil) }

@@ -61,11 +61,11 @@ package struct PathResolver: Sendable {
     let component = PathText.lastComponent(name.storage.span.bytes.extracting(0..<name.count))
     guard let component, !PathText.isDots(name.storage.span.bytes.extracting(component)) else {
       return record.name.isPresent
-        ? lexical(base, cwd, bytes) : unnamed(record, in: parent, map: map)
+        ? lexical(base, cwd, bytes) : unnamed(record, in: parent, map: &map)
     }
     if let parent, !parent.identity.isUnknown, let node = map.find(parent.identity) {
       let start = paths.count
-      if appendDirectory(node, map) {
+      if appendDirectory(node, &map) {
         return finish(start, .exact, parent: node, component)
       }
     }
@@ -96,7 +96,7 @@ package struct PathResolver: Sendable {
 
   /// The path of an object that the call looked up: by inode where that is certain, else as named.
   mutating func object(
-    _ record: PathRecord, base: Base, descriptor: Int32?, cwd: Value, process: Process, bytes: RawSpan, map: DirectoryMap
+    _ record: PathRecord, base: Base, descriptor: Int32?, cwd: Value, process: Process, bytes: RawSpan, map: inout DirectoryMap
   ) -> Found {
     let node = record.identity.isUnknown ? nil : map.find(record.identity)
     // no name: fchmod(fd) logs (null), AT_EMPTY_PATH and open_by_handle_at log ""
@@ -169,7 +169,7 @@ package struct PathResolver: Sendable {
     value.decode(from: bytes, into: &name)
   }
 
-  private mutating func appendDirectory(_ node: DirectoryMap.NodeIndex, _ map: DirectoryMap) -> Bool {
+  private mutating func appendDirectory(_ node: DirectoryMap.NodeIndex, _ map: inout DirectoryMap) -> Bool {
     if node != memoNode || map.version != memoVersion {
       memoPath.truncate(to: 0)
       memoNode = -1
@@ -218,7 +218,7 @@ package struct PathResolver: Sendable {
   }
 
   /// An entry whose name the kernel did not log (io_uring's worker): the inode may be known, or found in the directory.
-  private mutating func unnamed(_ record: PathRecord, in parent: PathRecord?, map: DirectoryMap) -> Found {
+  private mutating func unnamed(_ record: PathRecord, in parent: PathRecord?, map: inout DirectoryMap) -> Found {
     let start = paths.count
     // the map knows the name that an object had; the one that it got stands in the directory alone
     let node = record.identity.isUnknown || record.nameType == .create ? nil : map.find(record.identity)
@@ -227,7 +227,7 @@ package struct PathResolver: Sendable {
       found.parent = map.parent(node)
       return found
     }
-    guard let parent, !parent.identity.isUnknown, let directory = map.find(parent.identity), appendDirectory(directory, map)
+    guard let parent, !parent.identity.isUnknown, let directory = map.find(parent.identity), appendDirectory(directory, &map)
     else { return Found() }
     var entry: [UInt8] = []
     if lookup.entry(paths.storage.span.bytes.extracting(start..<paths.count).array(), record.identity, &entry) {

@@ -19,7 +19,7 @@ package struct Replay: ~Copyable {
   package var inspect: (borrowing Event, borrowing TypedEvent, borrowing Interpreter) -> Void = { _, _, _ in }
 
   package init(
-    limits: Assembler.Limits = .log, endsAtProctitle: Bool = true, coverage: Coverage = Coverage(), map: DirectoryMap = DirectoryMap(),
+    limits: Assembler.Limits = .log, endsAtProctitle: Bool = true, coverage: Coverage = Coverage(), map: consuming DirectoryMap = DirectoryMap(),
     lookup: Lookup = .none
   ) {
     assembler = Assembler(limits: limits, endsAtProctitle: endsAtProctitle)
@@ -70,9 +70,9 @@ package struct Replay: ~Copyable {
   private mutating func drain() {
     while assembler.next(&event) {
       typed.read(event)
-      interpreter.interpret(event, typed)
+      interpreter.interpret(event, &typed)
       inspect(event, typed, interpreter)
-      encoder.append(event, typed, interpreter)
+      encoder.append(event, &typed, &interpreter)
       interpreter.walkRequests.removeAll()
     }
   }
