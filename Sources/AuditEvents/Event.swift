@@ -49,6 +49,7 @@ package struct Event: Sendable {
   package init() {}
 
   /// Empties the slot, keeping its memory unless one huge event made it large.
+  @inline(__always)
   mutating func reset(serial: UInt32, time: Int64) {
     self.serial = serial
     self.time = time
@@ -68,6 +69,7 @@ package struct Event: Sendable {
   /// The host that the records come from, in front of the first one.
   mutating func setNode(_ name: RawSpan) { node = place(name) }
 
+  @inline(__always)
   mutating func append(_ type: RecordType, _ body: RawSpan) { records.append(RecordSlice(type: type, body: place(body))) }
 
   @inline(__always)

@@ -14,6 +14,8 @@ package struct TypedEvent: ~Copyable, Sendable {
   package private(set) var paths = ReusedArray<PathRecord>(capacity: 16)
   /// The command line as the process shows it: at most 128 bytes, NUL between arguments (kernel/auditsc.c MAX_PROCTITLE_AUDIT_LEN).
   package var commandLine: Value = .absent
+  /// Changes whenever ``commandLine`` is not known to be the same as before.
+  package private(set) var commandLineVersion = 0
   /// OPENAT2's flags: openat2(2) passes them in memory, where a2 only points to.
   package var openFlags: UInt64?
   package var hasExecve = false
@@ -70,6 +72,7 @@ package struct TypedEvent: ~Copyable, Sendable {
         if titles.holds(bytes.extracting(record.body.range)) {
           commandLine = titles.value(at: record.body.start)
         } else {
+          commandLineVersion &+= 1
           let text = bytes.extracting(0..<record.body.end)
           var cursor = Cursor(at: Int(record.body.start))
           if cursor.skip("proctitl", text), cursor.skip("e=", text) {

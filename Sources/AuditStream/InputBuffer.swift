@@ -54,13 +54,13 @@ struct LineSplitter: Sendable {
     var next = scanned
     while next < bytes.count, let newline = memchr(base + next, 0x0a, bytes.count - next) {
       let end = UnsafeRawPointer(newline) - base
-      pass(bytes[line..<end], body)
+      pass(UnsafeRawBufferPointer(start: base + line, count: end - line), body)
       isSkipping = false
       line = end + 1
       next = line
     }
     if isSkipping || bytes.count - line > Self.limitBytes {
-      pass(bytes[line...], body)
+      pass(UnsafeRawBufferPointer(rebasing: bytes[line...]), body)
       isSkipping = true
       line = bytes.count
     }
@@ -71,7 +71,7 @@ struct LineSplitter: Sendable {
   /// The input has ended: passes on a last line that has no newline.
   mutating func finish(_ buffer: inout InputBuffer, _ body: (_ line: RawSpan) -> Void) {
     let bytes = UnsafeRawBufferPointer(buffer.pending)
-    if !bytes.isEmpty { pass(bytes[...], body) }
+    if !bytes.isEmpty { pass(bytes, body) }
     drop(&buffer)
   }
 
@@ -82,9 +82,11 @@ struct LineSplitter: Sendable {
     isSkipping = false
   }
 
-  private mutating func pass(_ line: Slice<UnsafeRawBufferPointer>, _ body: (RawSpan) -> Void) {
+  @inline(__always)
+  private mutating func pass(_ line: UnsafeRawBufferPointer, _ body: (RawSpan) -> Void) {
     if isSkipping { return }
-    if line.count > Self.limitBytes { oversized += 1 }
+    if line.count <= Self.limitBytes { return body(line.bytes) }
+    oversized += 1
     body(UnsafeRawBufferPointer(rebasing: line.prefix(Self.limitBytes)).bytes)
   }
 }

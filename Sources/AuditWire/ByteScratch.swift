@@ -55,6 +55,16 @@
     count &+= max(0, length)
   }
 
+  /// Puts a part of `text` over the bytes from `start` on; traps outside the storage.
+  @inlinable @inline(__always)
+  package mutating func overwrite(from start: Int, with text: [UInt8], _ range: Range<Int>) {
+    storage.withUnsafeMutableBytes { target in
+      text.withUnsafeBytes { source in
+        UnsafeMutableRawBufferPointer(rebasing: target[start..<start &+ range.count]).copyMemory(from: UnsafeRawBufferPointer(rebasing: source[range]))
+      }
+    }
+  }
+
   /// The byte at `index`; traps outside the storage.
   @inlinable package subscript(index: Int) -> UInt8 {
     get { storage[index] }

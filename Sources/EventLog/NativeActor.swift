@@ -258,5 +258,6 @@ extension JSONWriter {
   mutating func string(_ text: [UInt8], _ range: Range<Int>) -> Bool { string(text.span.bytes.extracting(range)) }
 
   /// Bytes of an array that are JSON already.
+  @inline(__always)
   mutating func raw(_ text: [UInt8]) { raw(bytes: text.span.bytes) }
 }

@@ -14,15 +14,18 @@ struct CommandLineCache: ~Copyable, Sendable {
   /// The first entry stands for "no command line" and never changes.
   private(set) var entries = [Entry](repeating: Entry(), count: 129)
   private var last = 1
+  private var version = -1
   /// Changes whenever an entry does.
   private(set) var generation = 0
   private var writer = JSONWriter()
   private var decoded = ByteScratch()
 
-  mutating func find(_ bytes: RawSpan, _ value: Value) -> Int {
+  /// - Parameter version: ``TypedEvent/commandLineVersion``.
+  mutating func find(_ bytes: RawSpan, _ value: Value, version: Int) -> Int {
     guard value.isPresent else { return 0 }
+    if version == self.version { return last }
+    self.version = version
     let text = bytes.extracting(value.slice.range)
-    if entries[last].encoding == value.encoding, same(text, entries[last].text) { return last }
     let place = 1 + Int(truncatingIfNeeded: text.hash(seed: UInt64(value.encoding.rawValue)) & 127)
     last = place
     if entries[place].encoding == value.encoding, same(text, entries[place].text) { return place }

@@ -128,3 +128,23 @@ extension JSONWriter {
     }
   }
 }
+
+/// `,"event":{…,"outcome":"` of each action, by its raw value.
+enum EventHeads {
+  /// The place of an open for writing, which is a change where a mere open is an access.
+  static let openForWriting = Action.allCases.count
+
+  static func make() -> [[UInt8]] {
+    Action.allCases.map { head(of: $0, type: $0.type) } + [head(of: .open, type: "change")]
+  }
+
+  private static func head(of action: Action, type: StaticString) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"file\"],\"type\":[\"")
+    writer.raw(type)
+    writer.raw("\"],\"action\":\"")
+    writer.raw(action.past)
+    writer.raw("\",\"outcome\":\"")
+    return writer.bytes
+  }
+}

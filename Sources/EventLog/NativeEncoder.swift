@@ -18,6 +18,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   private var commandLines = CommandLineCache()
   private var context = LineContext()
   private var files = FileFactsCache()
+  private let heads = EventHeads.make()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch = ByteScratch(capacity: 8192)
@@ -52,7 +53,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
       return 1
     }
     let cut = commandLines.generation
-    let commandLine = commandLines.find(bytes, typed.commandLine)
+    let commandLine = commandLine(bytes, &typed)
     if commandLines.generation != cut { context.isValid = false }
     for index in interpreter.changes.indices {
       let start = lines.count
@@ -74,11 +75,8 @@ package struct NativeEncoder: ~Copyable, Sendable {
     let start = lines.count
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)
-    lines.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"file\"],\"type\":[\"")
-    lines.raw(change.action == .open && change.opensForWriting ? "change" : change.action.type)
-    lines.raw("\"],\"action\":\"")
-    lines.raw(change.action.past)
-    lines.raw(change.succeeded ? "\",\"outcome\":\"success\",\"sequence\":" : "\",\"outcome\":\"failure\",\"sequence\":")
+    lines.raw(heads[change.action == .open && change.opensForWriting ? EventHeads.openForWriting : Int(change.action.rawValue)])
+    lines.raw(change.succeeded ? "success\",\"sequence\":" : "failure\",\"sequence\":")
     lines.integer(UInt64(event.serial))
     lines.raw(",\"dataset\":\"fsaudit.file\"},\"file\":{")
 
@@ -195,7 +193,9 @@ package struct NativeEncoder: ~Copyable, Sendable {
   /// The JSON of the actor's user; the records' lines need it as well.
   func userJSON(_ actor: Int) -> [UInt8] { actors.entries[actor].user }
   func sessionJSON(_ actor: Int) -> [UInt8] { actors.entries[actor].session }
-  mutating func commandLine(_ bytes: RawSpan, _ value: Value) -> Int { commandLines.find(bytes, value) }
+  mutating func commandLine(_ bytes: RawSpan, _ typed: inout TypedEvent) -> Int {
+    commandLines.find(bytes, typed.commandLine, version: typed.commandLineVersion)
+  }
 
   /// What is known to be missing from the event.
   mutating func completeness(_ event: borrowing Event, _ typed: inout TypedEvent) {

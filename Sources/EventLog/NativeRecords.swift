@@ -9,7 +9,7 @@ extension NativeEncoder {
     _ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter, actor: Int
   ) {
     let bytes = event.text.storage.span.bytes
-    let commandLine = commandLine(bytes, typed.commandLine)
+    let commandLine = commandLine(bytes, &typed)
     let start = lines.count
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)

@@ -112,7 +112,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
     while true {
       let node = nodes[Int(here)]
       end &-= Int(node.nameCount)
-      for offset in 0..<Int(node.nameCount) { output[end &+ offset] = names[Int(node.nameStart) &+ offset] }
+      output.overwrite(from: end, with: names, Int(node.nameStart)..<Int(node.nameStart) &+ Int(node.nameCount))
       guard node.parent >= 0 else { return true }
       here = node.parent
       if !isSlash(here) {
@@ -304,7 +304,9 @@ package struct DirectoryMap: ~Copyable, Sendable {
     }
     nodes[Int(index)].nameCount = UInt16(truncatingIfNeeded: name.byteCount)
     let start = Int(nodes[Int(index)].nameStart)
-    for offset in 0..<name.byteCount { names[start &+ offset] = name.byte(offset) }
+    names.withUnsafeMutableBytes { target in
+      name.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[start..<start &+ $0.count]).copyMemory(from: $0) }
+    }
   }
 
   private mutating func releaseName(_ index: NodeIndex) {

@@ -276,6 +276,9 @@ package struct Interpreter: ~Copyable, Sendable {
 
   // MARK: Helpers
 
+  // (Inlined, because a call would copy this struct, which is as large as `typed`.)
+
+  @inline(__always)
   private func creationAction(_ mode: UInt32) -> Action {
     switch operation.kind {
     case .link: .link
@@ -288,16 +291,19 @@ package struct Interpreter: ~Copyable, Sendable {
   }
 
   /// The event's PARENT record; nil where there are several directories, or none.
+  @inline(__always)
   private func onlyParent(_ typed: inout TypedEvent) -> PathRecord? {
     guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return nil }
     return typed.paths.contains { $0.nameType == .parent && $0.identity != first.identity } ? nil : first
   }
 
+  @inline(__always)
   private func argument(_ typed: inout TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
     index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.argument(Int(index), bytes) : nil
   }
 
   /// What relative names are relative to. io_uring's arguments are not logged.
+  @inline(__always)
   func base(_ typed: inout TypedEvent, _ bytes: RawSpan, second: Bool = false) -> PathResolver.Base {
     if typed.hasUring { return PathResolver.Base(isWorkingDirectory: false, descriptor: nil) }
     let index = second && operation.secondDirectory >= 0 ? operation.secondDirectory : operation.directory
@@ -316,6 +322,7 @@ package struct Interpreter: ~Copyable, Sendable {
       bytes: bytes, map: &map)
   }
 
+  @inline(__always)
   private func openFlags(_ typed: inout TypedEvent, _ bytes: RawSpan) -> UInt64? {
     if let flags = typed.openFlags { return flags }
     if operation.kind == .creat { return OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate }
