@@ -1,3 +1,5 @@
+import AuditWire
+
 /// Bytes that only grow until they are taken: the event path's output.
 ///
 /// Why not an Array: its append checks uniqueness, goes through the generic collection protocols and costs a hundred
@@ -86,6 +88,13 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {
     } else {
       for at in 0..<length { target.storeBytes(of: source.load(fromByteOffset: at, as: UInt8.self), toByteOffset: at, as: UInt8.self) }
     }
+  }
+
+  /// A part of another buffer. (Arrays hold their bytes by reference: lending one while this grows costs a retain and a release.)
+  @inline(__always)
+  mutating func append(_ other: borrowing ByteBuffer, _ slice: Slice) {
+    precondition(slice.start >= 0 && slice.count >= 0 && slice.end <= other.count)
+    append(contentsOf: UnsafeRawBufferPointer(start: other.base + Int(slice.start), count: Int(slice.count)))
   }
 
   /// Forgets what lies behind `length` bytes. A length beyond the end is the end.

@@ -49,6 +49,17 @@ package struct JSONWriter: ~Copyable, Sendable {
     buffer.append(span)
   }
 
+  /// A part of a buffer, JSON already.
+  @inline(__always)
+  mutating func raw(_ other: borrowing ByteBuffer, _ slice: Slice) { buffer.append(other, slice) }
+
+  /// Appends what has been written from `start` on to `other`; returns where it is there.
+  func copy(from start: Int, to other: inout ByteBuffer) -> Slice {
+    let slice = Slice(start: other.count, count: count - start)
+    buffer.withBytes(from: start) { other.append($0) }
+    return slice
+  }
+
   /// A JSON string: quoted and escaped; what is not UTF-8 becomes U+FFFD.
   /// - Returns: whether every byte survived, that is, whether the text was UTF-8.
   @discardableResult

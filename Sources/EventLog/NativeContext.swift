@@ -2,20 +2,30 @@ import AuditEvents
 import AuditWire
 import FileChanges
 
-/// The middle of the last line, from the process to the host: the same for most events of one process.
-struct LineContext: Sendable {
+/// The middle of the last line, from the process to the host, and what follows the action: the same for most events of one process.
+struct LineContext: ~Copyable, Sendable {
   var isValid = false
-  var json: [UInt8] = []
+  private(set) var json = ByteBuffer(capacity: 4096)
+  private(set) var tails = ByteBuffer(capacity: 4096)
+  private var known = [Tail](repeating: Tail(), count: 16)
   private var actor = 0
   private var commandLine = 0
   private var keys: Coverage.KeySet = 0
-  private var directory: [UInt8] = []
+  private var directory = ByteScratch(capacity: 4096)
   private var encoding = Value.Encoding.absent
 
-  init() {
-    json.reserveCapacity(4096)
-    directory.reserveCapacity(4096)
+  /// Where in ``tails`` stands what follows an action by a system call: `,"key":…,"syscall":…` and the session.
+  private struct Tail {
+    /// The system call's name; names are constants, so their addresses tell them apart.
+    var name: UInt = 0
+    var action: UInt8 = 0
+    var slice = Slice.none
   }
+
+  init() {}
+
+  /// The whole of ``json``.
+  var all: Slice { Slice(start: 0, count: json.count) }
 
   func matches(
     _ event: borrowing Event, _ typed: inout TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
@@ -23,8 +33,7 @@ struct LineContext: Sendable {
     guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
       encoding.rawValue == typed.cwd.encoding.rawValue
     else { return false }
-    let bytes = event.text.storage.span.bytes
-    return bytes.extracting(typed.cwd.slice.range).equals(directory.span.bytes)
+    return event.text.storage.span.bytes.extracting(typed.cwd.slice.range).equals(directory.storage.span.bytes.extracting(0..<directory.count))
   }
 
   mutating func remember(
@@ -34,11 +43,30 @@ struct LineContext: Sendable {
     isValid = event.node.isEmpty && typed.hasSyscall
     guard isValid else { return }
     (self.actor, self.commandLine, self.keys) = (actor, commandLine, keys)
-    directory.removeAll(keepingCapacity: true)
+    directory.truncate(to: 0)
     directory.append(event.text.storage.span.bytes.extracting(typed.cwd.slice.range))
     encoding = typed.cwd.encoding
-    json.removeAll(keepingCapacity: true)
-    lines.withBytes(from: start) { json.append($0) }
+    json.truncate(to: 0)
+    _ = lines.copy(from: start, to: &json)
+    tails.truncate(to: 0)
+    for index in known.indices { known[index].name = 0 }
+  }
+
+  /// Where the rest is in ``tails``; nil where it is new. Only of use while ``matches(_:_:_:_:_:)`` says so.
+  func tail(_ action: Action, _ call: StaticString) -> Slice? {
+    let tail = known[LineContext.place(action, call)]
+    return tail.name == UInt(bitPattern: call.utf8Start) && tail.action == action.rawValue ? tail.slice : nil
+  }
+
+  mutating func rememberTail(_ action: Action, _ call: StaticString, _ lines: borrowing JSONWriter, from start: Int) {
+    // 16 at a time stand there; what collisions have left over is thrown away with them
+    if tails.count > 1 << 16 { return }
+    known[LineContext.place(action, call)] = Tail(
+      name: UInt(bitPattern: call.utf8Start), action: action.rawValue, slice: lines.copy(from: start, to: &tails))
+  }
+
+  private static func place(_ action: Action, _ call: StaticString) -> Int {
+    Int(truncatingIfNeeded: Swar.fold(UInt64(UInt(bitPattern: call.utf8Start)) ^ UInt64(action.rawValue)) & 15)
   }
 }
 
@@ -65,25 +93,28 @@ struct FileFactsCache: ~Copyable, Sendable {
     }
   }
 
-  private var keys = [Key](repeating: Key(), count: 64)
-  private(set) var entries = [[UInt8]](repeating: [], count: 64)
+  private var entries = [(key: Key, slice: Slice)](repeating: (Key(), .none), count: 64)
+  /// What the entries' slices are of, and what replaced entries have left over.
+  private(set) var json = ByteBuffer(capacity: 1 << 14)
   private var writer = JSONWriter()
 
-  init() { for index in entries.indices { entries[index].reserveCapacity(160) } }
+  init() {}
 
-  /// The entry for a change whose mode is known: `,"device":…,"type":…,"mode":…,"uid":…,"gid":…`, the device left out where it is not known.
-  mutating func find(_ change: FileChange) -> Int {
+  /// Where `,"device":…,"type":…,"mode":…,"uid":…,"gid":…` of a change whose mode is known stands; without the device where that is not known.
+  mutating func find(_ change: FileChange) -> Slice {
     let key = Key(change)
     let parts = UInt64(key.mode) ^ UInt64(key.owner) &<< 20 ^ UInt64(key.group) &<< 40 ^ key.device &<< 32
     let place = Int(truncatingIfNeeded: Swar.fold(parts) & 63)
-    if keys[place] != key {
-      writer.removeAll()
-      if !change.identity.isUnknown { writer.device(change.identity) }
-      writer.mode(of: change)
-      writer.copy(to: &entries[place])
-      keys[place] = key
+    if entries[place].key == key { return entries[place].slice }
+    if json.count > 1 << 14 {
+      json.truncate(to: 0)
+      for index in entries.indices { entries[index].key = Key() }
     }
-    return place
+    writer.removeAll()
+    if !change.identity.isUnknown { writer.device(change.identity) }
+    writer.mode(of: change)
+    entries[place] = (key, writer.copy(from: 0, to: &json))
+    return entries[place].slice
   }
 }
 
@@ -129,22 +160,29 @@ extension JSONWriter {
   }
 }
 
-/// `,"event":{…,"outcome":"` of each action, by its raw value.
-enum EventHeads {
-  /// The place of an open for writing, which is a change where a mere open is an access.
-  static let openForWriting = Action.allCases.count
+/// `,"event":{…,"outcome":"` of each action.
+struct EventHeads: ~Copyable, Sendable {
+  private(set) var json = ByteBuffer(capacity: 4096)
+  private var slices: [Slice] = []
 
-  static func make() -> [[UInt8]] {
-    Action.allCases.map { head(of: $0, type: $0.type) } + [head(of: .open, type: "change")]
+  init() {
+    for action in Action.allCases { add(action, type: action.type) }
+    // an open for writing is a change, where a mere open is an access
+    add(.open, type: "change")
   }
 
-  private static func head(of action: Action, type: StaticString) -> [UInt8] {
+  private mutating func add(_ action: Action, type: StaticString) {
     var writer = JSONWriter()
     writer.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"file\"],\"type\":[\"")
     writer.raw(type)
     writer.raw("\"],\"action\":\"")
     writer.raw(action.past)
     writer.raw("\",\"outcome\":\"")
-    return writer.bytes
+    slices.append(writer.copy(from: 0, to: &json))
+  }
+
+  /// Where in ``json`` that of a change stands.
+  func find(_ change: FileChange) -> Slice {
+    slices[change.action == .open && change.opensForWriting ? slices.count &- 1 : Int(change.action.rawValue)]
   }
 }

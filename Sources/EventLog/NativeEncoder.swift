@@ -18,7 +18,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
   private var commandLines = CommandLineCache()
   private var context = LineContext()
   private var files = FileFactsCache()
-  private let heads = EventHeads.make()
+  private let heads = EventHeads()
   /// `,"host":{"name":"…"}`.
   private let host: [UInt8]
   var scratch = ByteScratch(capacity: 8192)
@@ -75,7 +75,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
     let start = lines.count
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)
-    lines.raw(heads[change.action == .open && change.opensForWriting ? EventHeads.openForWriting : Int(change.action.rawValue)])
+    lines.raw(heads.json, heads.find(change))
     lines.raw(change.succeeded ? "success\",\"sequence\":" : "failure\",\"sequence\":")
     lines.integer(UInt64(event.serial))
     lines.raw(",\"dataset\":\"fsaudit.file\"},\"file\":{")
@@ -95,14 +95,15 @@ package struct NativeEncoder: ~Copyable, Sendable {
       let facts = files.find(change)
       if change.path.isEmpty, change.identity.isUnknown {
         // only a log from anybody's hand says a mode and nothing else
-        lines.raw(Array(files.entries[facts].dropFirst()))
+        lines.raw(files.json, Slice(start: Int(facts.start) + 1, count: Int(facts.count) - 1))
       } else {
-        lines.raw(files.entries[facts])
+        lines.raw(files.json, facts)
       }
     }
 
-    if textLimit == .max, context.matches(event, &typed, actor, commandLine, change.keys) {
-      lines.raw(context.json)
+    let isKnown = textLimit == .max && context.matches(event, &typed, actor, commandLine, change.keys)
+    if isKnown {
+      lines.raw(context.json, context.all)
     } else {
       let middle = lines.count
       process(event, &typed, actor, commandLine, textLimit: textLimit)
@@ -116,11 +117,17 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw(",\"fsaudit\":{\"action\":\"")
     lines.raw(change.action.name)
     lines.raw("\"")
-    firstKey(&interpreter, change.keys, actor)
-    lines.raw(",\"syscall\":\"")
-    lines.raw(interpreter.operation.name)
-    lines.raw("\"")
-    lines.raw(actors.entries[actor].session)
+    if isKnown, let tail = context.tail(change.action, interpreter.operation.name) {
+      lines.raw(context.tails, tail)
+    } else {
+      let tail = lines.count
+      firstKey(&interpreter, change.keys, actor)
+      lines.raw(",\"syscall\":\"")
+      lines.raw(interpreter.operation.name)
+      lines.raw("\"")
+      lines.raw(actors.entries[actor].session)
+      if isKnown { context.rememberTail(change.action, interpreter.operation.name, lines, from: tail) }
+    }
     let isPreviousWhole = previous(change, interpreter.resolver.paths, textLimit)
     let isTargetWhole = details(change, &typed, interpreter.resolver.paths, textLimit)
     if !isWhole || !isPreviousWhole || !isTargetWhole { raw(change, interpreter.resolver.paths) }
