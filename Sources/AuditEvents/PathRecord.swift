@@ -157,7 +157,10 @@ struct PathTails: Sendable {
 
   /// Where a tail's entry is: its device is at byte 5, its mode, owner and group between 16 and 40, its type at about 60.
   static func place(of tail: RawSpan) -> Int {
-    let parts = tail.word(5) ^ tail.word(16) &* 3 ^ tail.word(24) &* 5 ^ tail.word(32) &* 7 ^ tail.word(60) &* 11
+    guard tail.byteCount >= 68 else { return 0 }
+    let parts =
+      tail.word(unchecked: 5) ^ tail.word(unchecked: 16) &* 3 ^ tail.word(unchecked: 24) &* 5 ^ tail.word(unchecked: 32) &* 7
+      ^ tail.word(unchecked: 60) &* 11
     return Int(truncatingIfNeeded: Swar.fold(parts &+ UInt64(truncatingIfNeeded: tail.byteCount)) & 127)
   }
 

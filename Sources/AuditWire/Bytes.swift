@@ -97,21 +97,22 @@ extension RawSpan {
   @inlinable package func firstIndex(of wanted: UInt8, from: Int, before end: Int) -> Int? {
     precondition(from >= 0 && end <= byteCount)
     let pattern = Swar.spread(wanted)
-    // every load below ends at or before `end`, which the line above has checked once
-    return withUnsafeBytes { bytes in
-      guard from < end, let base = bytes.baseAddress else { return nil }
-      var at = from
-      while at <= end &- 8 {
-        let hits = Swar.zeroBytes(base.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian ^ pattern)
-        if hits != 0 { return at &+ hits.trailingZeroBitCount / 8 }
-        at &+= 8
+    var at = from
+    // whole words as long as the span has them, also beyond `end`: a hit there is none
+    let last = min(end, byteCount &- 7)
+    while at < last {
+      let hits = Swar.zeroBytes(word(unchecked: at) ^ pattern)
+      if hits != 0 {
+        let index = at &+ hits.trailingZeroBitCount / 8
+        return index < end ? index : nil
       }
-      while at < end {
-        if base.load(fromByteOffset: at, as: UInt8.self) == wanted { return at }
-        at &+= 1
-      }
-      return nil
+      at &+= 8
     }
+    while at < end {
+      if byte(at) == wanted { return at }
+      at &+= 1
+    }
+    return nil
   }
 
   /// The index of the last `wanted` before `end`, or nil; eight bytes at a time.

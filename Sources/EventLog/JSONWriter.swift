@@ -13,10 +13,11 @@ package struct JSONWriter: ~Copyable, Sendable {
   /// A copy of what has been written; the event path lends it instead (``withBytes(from:_:)``).
   package var bytes: [UInt8] { buffer.withBytes { span in span.withUnsafeBytes { Array($0) } } }
 
-  /// The second that `secondText` shows: events come in order of time, so nearly every one hits it.
+  /// The time and the second that `timeText` shows: events come in order of time, several in each tick of the kernel's clock.
+  private var shownTime: Int64 = .min
   private var second: Int64 = .min
-  /// `"2026-11-20T23:32:51.`, with the opening quote.
-  private var secondText = InlineArray<21, UInt8>(repeating: 0)
+  /// `"2026-11-20T23:32:51.738Z"`.
+  private var timeText = InlineArray<26, UInt8>(repeating: 0)
 
   package init(capacityBytes: Int = 256) { buffer = ByteBuffer(capacity: capacityBytes) }
 
@@ -173,27 +174,32 @@ package struct JSONWriter: ~Copyable, Sendable {
   /// A JSON string holding the time as ISO 8601 in UTC with milliseconds, `"2026-11-20T23:32:51.738Z"`.
   /// - Parameter milliseconds: since 1970; what lies outside the years 1970 to 9999 is drawn to the nearer end.
   package mutating func timestamp(milliseconds: Int64) {
-    let milliseconds = min(max(milliseconds, 0), CivilTime.lastMillisecond)
-    let (wanted, part) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-    if wanted != second { show(second: wanted) }
-    let start = secondText
-    raw(bytes: start.span.bytes)
-    let text: [3 of UInt8] = [Self.digit(part / 100), Self.digit(part / 10), Self.digit(part)]
+    if milliseconds != shownTime { show(milliseconds) }
+    let text = timeText
     raw(bytes: text.span.bytes)
-    raw("Z\"")
   }
 
   /// Fills the memo of ``timestamp(milliseconds:)``.
+  private mutating func show(_ milliseconds: Int64) {
+    shownTime = milliseconds
+    let milliseconds = min(max(milliseconds, 0), CivilTime.lastMillisecond)
+    let (wanted, part) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+    if wanted != second { show(second: wanted) }
+    timeText[21] = Self.digit(part / 100)
+    timeText[22] = Self.digit(part / 10)
+    timeText[23] = Self.digit(part)
+  }
+
   private mutating func show(second wanted: Int64) {
     let time = CivilTime(secondsUTC: wanted)
-    secondText = [
+    timeText = [
       UInt8(ascii: "\""),
       Self.digit(time.year / 1000), Self.digit(time.year / 100), Self.digit(time.year / 10), Self.digit(time.year), UInt8(ascii: "-"),
       Self.digit(time.month / 10), Self.digit(time.month), UInt8(ascii: "-"),
       Self.digit(time.day / 10), Self.digit(time.day), UInt8(ascii: "T"),
       Self.digit(time.hour / 10), Self.digit(time.hour), UInt8(ascii: ":"),
       Self.digit(time.minute / 10), Self.digit(time.minute), UInt8(ascii: ":"),
-      Self.digit(time.second / 10), Self.digit(time.second), UInt8(ascii: "."),
+      Self.digit(time.second / 10), Self.digit(time.second), UInt8(ascii: "."), 0, 0, 0, UInt8(ascii: "Z"), UInt8(ascii: "\""),
     ]
     second = wanted
   }
@@ -220,6 +226,13 @@ extension ByteBuffer {
         return index
       }
       index &+= 8
+    }
+    if index < count, count >= 8 {
+      // the last eight bytes, some of them for the second time
+      let word = text.word(unchecked: count &- 8)
+      room.storeBytes(of: word.littleEndian, toByteOffset: count &- 8, as: UInt64.self)
+      let special = specialBytes(word)
+      index = special == 0 ? count : count &- 8 &+ special.trailingZeroBitCount / 8
     }
     while index < count {
       let byte = text.byte(index)
