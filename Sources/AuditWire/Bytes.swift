@@ -65,18 +65,29 @@ extension RawSpan {
     guard count == other.byteCount else { return false }
     if count < 8 { return word(0) == other.word(0) }
     // every load below ends at `count`, which both have
+    if count < 32 {
+      var at = 0
+      while at < count &- 8 {
+        if word(unchecked: at) != other.word(unchecked: at) { return false }
+        at &+= 8
+      }
+      return word(unchecked: count &- 8) == other.word(unchecked: count &- 8)
+    }
+    // nearly everything that is compared is the same, so the first difference is not looked for
+    var difference = block(count &- 32) ^ other.block(count &- 32)
     var at = 0
-    while at <= count &- 32 {
-      let first = word(unchecked: at) ^ other.word(unchecked: at) | word(unchecked: at &+ 8) ^ other.word(unchecked: at &+ 8)
-      let second = word(unchecked: at &+ 16) ^ other.word(unchecked: at &+ 16) | word(unchecked: at &+ 24) ^ other.word(unchecked: at &+ 24)
-      if first | second != 0 { return false }
+    while at < count &- 32 {
+      difference |= block(at) ^ other.block(at)
       at &+= 32
     }
-    while at < count &- 8 {
-      if word(unchecked: at) != other.word(unchecked: at) { return false }
-      at &+= 8
-    }
-    return word(unchecked: count &- 8) == other.word(unchecked: count &- 8)
+    return difference.x | difference.y | difference.z | difference.w == 0
+  }
+
+  /// 32 bytes; the caller has checked that they stand at `index`.
+  @inlinable @inline(__always)
+  func block(_ index: Int) -> SIMD4<UInt64> {
+    assert(index >= 0 && index <= byteCount - 32)
+    return unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD4<UInt64>.self)
   }
 
   /// Whether the bytes are those of `text`.

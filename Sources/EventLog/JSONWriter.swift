@@ -64,6 +64,7 @@ package struct JSONWriter: ~Copyable, Sendable {
   /// A JSON string: quoted and escaped; what is not UTF-8 becomes U+FFFD.
   /// - Returns: whether every byte survived, that is, whether the text was UTF-8.
   @discardableResult
+  @inline(__always)
   package mutating func string(_ text: RawSpan) -> Bool {
     buffer.append(UInt8(ascii: "\""))
     let whole = escaped(text)

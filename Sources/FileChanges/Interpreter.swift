@@ -51,8 +51,10 @@ package struct Interpreter: ~Copyable, Sendable {
     }
     let success = typed.hasUring ? typed.uring.success : typed.syscall.success
     let bytes = event.text.storage.span.bytes
-    if success == .no { attempted(&typed, bytes) } else { done(&typed, bytes) }
-    for index in changes.indices { complete(index, succeeded: success != .no) }
+    let succeeded = success.rawValue != SyscallRecord.Success.no.rawValue
+    if succeeded { done(&typed, bytes) } else { attempted(&typed, bytes) }
+    if succeeded, coverage.isEmpty { return }
+    for index in 0..<changes.count { complete(index, succeeded: succeeded) }
   }
 
   // MARK: What was done
