@@ -107,12 +107,12 @@ import AuditWire
         finishAtEnd(reader.last)
         return true
       }
-      turn(to: reader.last, node, now)
+      turn(to: reader.last, node)
     } else if type == .endOfEvent {
       finishAtEnd(reader.last)
       return true
     } else if state != .open || !node.isEmpty || !current.node.isEmpty {
-      turn(to: reader.last, node, now)
+      turn(to: reader.last, node)
     }
     currentLink.lastRecordTime = now
     currentLink.lastRecordCount = counters.records
@@ -215,9 +215,19 @@ import AuditWire
   }
 
   /// Makes the event of that header the current one, whether it is open already or new.
-  private mutating func turn(to header: RecordHeader, _ node: RawSpan, _ now: Int64) {
+  private mutating func turn(to header: RecordHeader, _ node: RawSpan) {
     if isCurrent(header), current.isFrom(node) { return }
     park()
+    open(header, node)
+    // the current one counts as open as well
+    while openCount >= limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
+      counters.evicted &+= 1
+      close(Int(oldest), .evicted)
+    }
+  }
+
+  /// Takes the event of that header from where it is parked, or begins it.
+  private mutating func open(_ header: RecordHeader, _ node: RawSpan) {
     let place = Int(header.serial & 4095)
     let there = Int(slotOfSerial[place])
     if there >= 0 {
@@ -268,11 +278,6 @@ import AuditWire
       openCount &+= 1
       openBytes &+= slots[slot].text.count
       link(slot)
-      // the current one counts as open as well
-      while openCount >= limits.openEvents || openBytes > limits.openBytes, oldest >= 0 {
-        counters.evicted &+= 1
-        close(Int(oldest), .evicted)
-      }
     }
     state = .empty
   }

@@ -63,7 +63,9 @@ package struct PathRecord: Sendable, BitwiseCopyable {
     // `item=0 n`, the digit left out
     let label = text.word(cursor.at)
     let digit = UInt8(truncatingIfNeeded: label >> 40) &- 0x30
-    guard label & 0xffff_00ff_ffff_ffff == Swar.literal("item=0 n") & 0xffff_00ff_ffff_ffff, digit <= 9 else { return readFields(text, body) }
+    guard label & 0xffff_00ff_ffff_ffff == Swar.literal("item=0 n") & 0xffff_00ff_ffff_ffff, digit <= 9 else {
+      return readFields(text, body)
+    }
     cursor.at &+= 7
     // events that follow each other in one directory share their first record, the parent's
     if digit == 0, tails.isFirst(text.extracting(Int(body.start)..<body.end)) {

@@ -10,6 +10,12 @@
 
   package init(capacity: Int = 0) { storage = Array(repeating: 0, count: capacity) }
 
+  /// - Parameter bytes: what there is at first.
+  package init(_ bytes: [UInt8]) {
+    storage = bytes
+    count = bytes.count
+  }
+
   @inlinable package var isEmpty: Bool { count == 0 }
   @inlinable package var last: UInt8? { count == 0 ? nil : storage[count &- 1] }
 
@@ -60,7 +66,8 @@
   package mutating func overwrite(from start: Int, with text: [UInt8], _ range: Range<Int>) {
     storage.withUnsafeMutableBytes { target in
       text.withUnsafeBytes { source in
-        UnsafeMutableRawBufferPointer(rebasing: target[start..<start &+ range.count]).copyMemory(from: UnsafeRawBufferPointer(rebasing: source[range]))
+        UnsafeMutableRawBufferPointer(rebasing: target[start..<start &+ range.count]).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: source[range]))
       }
     }
   }

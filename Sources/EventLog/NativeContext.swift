@@ -33,7 +33,8 @@ struct LineContext: ~Copyable, Sendable {
     guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
       encoding.rawValue == typed.cwd.encoding.rawValue
     else { return false }
-    return event.text.storage.span.bytes.extracting(typed.cwd.slice.range).equals(directory.storage.span.bytes.extracting(0..<directory.count))
+    return event.text.storage.span.bytes.extracting(typed.cwd.slice.range).equals(
+      directory.storage.span.bytes.extracting(0..<directory.count))
   }
 
   mutating func remember(

@@ -196,7 +196,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   /// The same, with the name as a part of other bytes.
   @discardableResult
-  package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: Slice, of text: ByteScratch, isDirectory: Bool) -> NodeIndex?
+  package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: Slice, of text: ByteScratch, isDirectory: Bool)
+    -> NodeIndex?
   {
     insert(identity, parent: parent, name: text.storage.span.bytes.extracting(name.range), isDirectory: isDirectory)
   }

@@ -91,7 +91,8 @@ package struct Interpreter: ~Copyable, Sendable {
     // symlinkat and linkat put the new name behind their second directory descriptor
     let isSecond = operation.kind == .link
     let found = resolver.entry(
-      record, in: onlyParent(&typed), base: base(&typed, bytes, second: isSecond), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      record, in: onlyParent(&typed), base: base(&typed, bytes, second: isSecond), cwd: typed.cwd,
+      process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: &map,
       learn: true)
     var change = FileChange(creationAction(record.mode))
@@ -103,7 +104,8 @@ package struct Interpreter: ~Copyable, Sendable {
     case .link:
       if let source = typed.paths.first(where: { $0.nameType == .normal }) {
         let old = resolver.object(
-          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+          bytes: bytes,
           map: &map)
         if isProcDescriptor(old.path) {
           // linkat("/proc/self/fd/N") gives a file made with O_TMPFILE its first name
@@ -120,7 +122,8 @@ package struct Interpreter: ~Copyable, Sendable {
 
   private mutating func deleted(_ typed: inout TypedEvent, _ record: PathRecord, _ bytes: RawSpan) {
     let found = resolver.entry(
-      record, in: onlyParent(&typed), base: base(&typed, bytes), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+      record, in: onlyParent(&typed), base: base(&typed, bytes), cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      bytes: bytes,
       map: &map, learn: true)
     let isDirectory = record.mode != 0 ? FileType.isDirectory(record.mode) : operation.kind == .rmdir
     var change = FileChange(isDirectory ? .rmdir : .delete)
@@ -212,7 +215,8 @@ package struct Interpreter: ~Copyable, Sendable {
     if change.action == .mount, typed.paths.count > 1, let source = typed.paths.first {
       change.target =
         resolver.object(
-          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+          bytes: bytes,
           map: &map
         ).path
     }
@@ -266,7 +270,8 @@ package struct Interpreter: ~Copyable, Sendable {
     let found =
       isEntry
       ? resolver.entry(
-        record, in: onlyParent(&typed), base: base(&typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd, process: who,
+        record, in: onlyParent(&typed), base: base(&typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd,
+        process: who,
         bytes: bytes, map: &map, learn: false)
       : object(&typed, record, bytes)
     describe(&change, record, found)
@@ -318,9 +323,11 @@ package struct Interpreter: ~Copyable, Sendable {
     let descriptor = argument(&typed, operation.descriptor, bytes).map { Int32(truncatingIfNeeded: $0) }
     // utimensat(fd, NULL) and fchownat(fd, "", AT_EMPTY_PATH): the directory descriptor is the object
     let itself =
-      record.name.isPresent && !record.name.slice.isEmpty ? nil : argument(&typed, operation.directory, bytes).map { Int32(truncatingIfNeeded: $0) }
+      record.name.isPresent && !record.name.slice.isEmpty
+      ? nil : argument(&typed, operation.directory, bytes).map { Int32(truncatingIfNeeded: $0) }
     return resolver.object(
-      record, base: base(&typed, bytes), descriptor: descriptor ?? itself, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
+      record, base: base(&typed, bytes), descriptor: descriptor ?? itself, cwd: typed.cwd,
+      process: PathResolver.Process(actor: typed.actor),
       bytes: bytes, map: &map)
   }
 

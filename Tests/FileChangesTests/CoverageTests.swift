@@ -16,7 +16,7 @@ import Testing
   private func keys(
     _ coverage: inout Coverage, _ path: String, _ action: Action = .write, architecture: UInt32 = 0xc000_003e, number: Int32 = 2
   ) -> [String] {
-    let text = Array("xx\(path)yy".utf8)
+    let text = ByteScratch(Array("xx\(path)yy".utf8))
     let set = coverage.keySet(
       Slice(start: 2, count: text.count - 4), of: text, action: action, architecture: architecture, number: number)
     return (0..<coverage.count(of: set)).map { String(decoding: coverage.key($0, of: set), as: UTF8.self) }
@@ -57,7 +57,7 @@ import Testing
   @Test func noRules() {
     var coverage = Coverage()
     #expect(keys(&coverage, "/d") == [] && coverage.isEmpty)
-    let text = Array("/srv/x".utf8)
+    let text = ByteScratch(Array("/srv/x".utf8))
     let covered = Coverage([scope("/srv", "")]).covers(Slice(start: 0, count: 6), of: text)
     let beside = Coverage([scope("/srv", ""), scope("/srv/y", "", .path)]).covers(Slice(start: 0, count: 2), of: text)
     #expect(covered && !beside)

@@ -9,12 +9,12 @@ extension DirectoryMap {
   /// The path of the object with that inode, nil where it is unknown or cut off.
   func path(_ inode: UInt64) -> String? {
     guard let node = find(FileIdentity(device: 1, inode: inode)) else { return nil }
-    var path: [UInt8] = []
+    var path = ByteScratch()
     guard appendPath(of: node, to: &path) else {
       #expect(path.isEmpty)
       return nil
     }
-    return String(decoding: path, as: UTF8.self)
+    return String(decoding: path.array, as: UTF8.self)
   }
 
   @discardableResult

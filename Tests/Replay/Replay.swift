@@ -19,7 +19,8 @@ package struct Replay: ~Copyable {
   package var inspect: (borrowing Event, borrowing TypedEvent, borrowing Interpreter) -> Void = { _, _, _ in }
 
   package init(
-    limits: Assembler.Limits = .log, endsAtProctitle: Bool = true, coverage: Coverage = Coverage(), map: consuming DirectoryMap = DirectoryMap(),
+    limits: Assembler.Limits = .log, endsAtProctitle: Bool = true, coverage: Coverage = Coverage(),
+    map: consuming DirectoryMap = DirectoryMap(),
     lookup: Lookup = .none
   ) {
     assembler = Assembler(limits: limits, endsAtProctitle: endsAtProctitle)
