@@ -109,9 +109,10 @@ import AuditWire
       }
       turn(to: reader.last, node)
     } else if type == .endOfEvent {
-      finishAtEnd(reader.last)
+      // of an event that PROCTITLE has ended already, mostly
+      if state == .open { finishAtEnd(reader.last) }
       return true
-    } else if state != .open || !node.isEmpty || !current.node.isEmpty {
+    } else if !(state == .open) || !node.isEmpty || !current.node.isEmpty {
       turn(to: reader.last, node)
     }
     currentLink.lastRecordTime = now

@@ -27,6 +27,8 @@ import AuditWire
 
   @inlinable @inline(__always)
   package static func == (left: FileIdentity, right: FileIdentity) -> Bool { left.inode == right.inode && left.device == right.device }
+  @inlinable @inline(__always)
+  package static func != (left: FileIdentity, right: FileIdentity) -> Bool { left.inode != right.inode || left.device != right.device }
 }
 
 /// One PATH record: an object that the call looked up.
@@ -38,6 +40,8 @@ package struct PathRecord: Sendable, BitwiseCopyable {
     /// By number: the generic comparison of raw-valued types is a call through a witness table, on the event path.
     @inlinable @inline(__always)
     package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+    @inlinable @inline(__always)
+    package static func != (left: Self, right: Self) -> Bool { left.rawValue != right.rawValue }
   }
 
   /// The text that the process gave, or for a parent what the kernel made of it (wrong under dirfd: AUDIT-FACTS 4).

@@ -29,8 +29,8 @@ package struct LogConversion: ~Copyable {
       if !line.isEmpty { unreadable += 1 }
       return
     }
-    let hasHeader = pipeline.add(
-      type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
+    let node = prefix.node.isEmpty ? line.extracting(first: 0) : line.extracting(prefix.node.range)
+    let hasHeader = pipeline.add(type: prefix.type, text: line.extracting(droppingFirst: prefix.headerStart), node: node, now: now)
     let time = pipeline.assembler.reader.last.time
     if !hasHeader || time == now { return }
     now = time

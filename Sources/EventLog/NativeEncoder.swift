@@ -328,7 +328,7 @@ package struct NativeEncoder: ~Copyable, Sendable {
       if let name = ErrorName.of(exit) { lines.raw(name) } else { lines.integer(exit.magnitude) }
       lines.raw("\"")
     }
-    if change.confidence != .exact {
+    if !(change.confidence == .exact) {
       lines.raw(",\"path_confidence\":\"")
       lines.raw(change.confidence.name)
       lines.raw("\"")
