@@ -35,6 +35,8 @@ package struct LogConversion: ~Copyable {
     if !hasHeader || time == now { return }
     now = time
     pipeline.expire(now: now)
+    // there is nothing to be walked
+    pipeline.interpreter.walkRequests.removeAll()
   }
 
   /// The input has ended: what waits is complete.

@@ -218,6 +218,7 @@ package struct Receiver: ~Copyable {
       total += outcome.records
       note(outcome)
       if pipeline.encoder.lines.count > 1 << 16 { flush() }
+      if !pipeline.interpreter.walkRequests.isEmpty { requestWalks() }
       // give orders and walks a turn even when the kernel never runs dry
       if !outcome.isFull || total > 8192 { return total }
     }
@@ -294,13 +295,17 @@ package struct Receiver: ~Copyable {
     walk.request(path)
   }
 
+  /// At once: what is in a directory that came from elsewhere is used right away.
+  private mutating func requestWalks() {
+    for path in pipeline.interpreter.walkRequests { requestWalk(path) }
+    pipeline.interpreter.walkRequests.removeAll()
+  }
+
   /// Once a second: what has waited too long, what never came, and the counters.
   private mutating func tick(_ now: Int64) {
     pipeline.expire(now: now)
     serials.settle()
     account()
-    for path in pipeline.interpreter.walkRequests { requestWalk(path) }
-    pipeline.interpreter.walkRequests.removeAll()
     if hasLost, now >= nextWalk, walk.isIdle {
       // what was lost may have moved directories
       for path in roots { requestWalk(path) }

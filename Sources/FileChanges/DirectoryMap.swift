@@ -28,8 +28,14 @@ package struct DirectoryMap: ~Copyable, Sendable {
     var isDirectory = false
     /// The file has several names, of which this is one.
     var hasLinks = false
+    /// A directory that came from elsewhere: what is in it is not known before it has been walked.
+    var isUnwalked = false
     /// The walk that was the last to begin when this node was last entered: what an event says is newer than that walk.
     var walk: UInt32 = 0
+    /// For a root: up to which of the ``moves`` its path is true.
+    var since: UInt32 = 0
+    /// A root whose path a walk has found; that of any other was told by an event.
+    var isAnchored = false
   }
 
   private(set) var nodes: [Node] = []
@@ -41,6 +47,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   private var freeNames: [[UInt32]] = []
   private var clock = 0
   private var walk: UInt32 = 0
+  private var moves = DirectoryMoves()
 
   /// The most nodes that are kept.
   package let capacity: Int
@@ -66,8 +73,15 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   // MARK: Asking
 
-  /// The node of an object, nil where it is not known.
-  package func find(_ identity: FileIdentity) -> NodeIndex? {
+  /// The node of an object, nil where it is not known (any more).
+  package mutating func find(_ identity: FileIdentity) -> NodeIndex? {
+    guard let index = lookUp(identity) else { return nil }
+    return nodes[Int(index)].parent >= 0 || renew(index) ? index : nil
+  }
+
+  // (Inlined, because a call that borrows the map copies it.)
+  @inline(__always)
+  private func lookUp(_ identity: FileIdentity) -> NodeIndex? {
     var place = home(of: identity)
     while true {
       let index = table[place]
@@ -78,10 +92,22 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   /// Whether the node is a directory.
+  @inline(__always)
   package func isDirectory(_ index: NodeIndex) -> Bool { nodes[Int(index)].isDirectory }
+  /// Whether the node's path, or that of a directory above it, was told by an event and has not been found by a walk: where nobody watches, it may have
+  /// changed since.
+  @inline(__always)
+  package func isLearnt(_ index: NodeIndex) -> Bool {
+    var here = index
+    while let above = parent(here) { here = above }
+    return nodes[Int(here)].parent < 0 && !nodes[Int(here)].isAnchored
+  }
+
   /// Whether the object is known to have several names.
+  @inline(__always)
   package func hasLinks(_ index: NodeIndex) -> Bool { nodes[Int(index)].hasLinks }
   /// The directory that the node is in, nil for a root or when that directory went away.
+  @inline(__always)
   package func parent(_ index: NodeIndex) -> NodeIndex? {
     let node = nodes[Int(index)]
     guard node.parent >= 0, nodes[Int(node.parent)].isLive, nodes[Int(node.parent)].generation == node.parentGeneration
@@ -90,6 +116,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   /// Whether the node's own name is `name`. A root's name is its path.
+  @inline(__always)
   package func isNamed(_ index: NodeIndex, _ name: RawSpan) -> Bool {
     let node = nodes[Int(index)]
     let all = names.span.bytes
@@ -102,7 +129,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   /// Appends the node's absolute path; false, and nothing appended, where a directory above it is not known any more.
-  package func appendPath(of index: NodeIndex, to output: inout ByteScratch) -> Bool {
+  package mutating func appendPath(of index: NodeIndex, to output: inout ByteScratch) -> Bool {
     // once up for the length, once more to fill in from the end: no list of the nodes in between is needed
     guard let length = pathLength(index) else { return false }
     let start = output.count
@@ -129,12 +156,14 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   /// Nil where the way up is broken, runs in a circle or makes a path that no system call would take.
-  private func pathLength(_ index: NodeIndex) -> Int? {
+  private mutating func pathLength(_ index: NodeIndex) -> Int? {
     var length = 0
     var here = index
     while length <= 16384 {
+      if nodes[Int(here)].parent < 0 {
+        return renew(here) ? length &+ Int(nodes[Int(here)].nameCount) : nil
+      }
       length &+= Int(nodes[Int(here)].nameCount)
-      if nodes[Int(here)].parent < 0 { return length }
       guard let above = parent(here) else { return nil }
       here = above
       if !isSlash(here) { length &+= 1 }
@@ -144,22 +173,73 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   // MARK: Changing
 
-  /// Notes an object by an absolute path: a watched root, or something whose parent is not known.
+  /// Notes an object by an absolute path: a watched root.
   /// - Returns: nil where the map is full of directories.
   @discardableResult
   package mutating func insertRoot(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
-    insert(identity, parent: -1, name: path, isDirectory: isDirectory)
+    guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
+    nodes[Int(index)].isAnchored = true
+    return index
   }
+
+  /// Notes an object whose directory is not known by the absolute path that an event gave it.
+  /// - Returns: nil where the map is full of directories.
+  @discardableResult
+  package mutating func learn(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
+    guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
+    nodes[Int(index)].isAnchored = false
+    return index
+  }
+
+  /// The same, with the path as a part of other bytes.
+  @discardableResult
+  package mutating func learn(_ identity: FileIdentity, path: Slice, of text: ByteScratch, isDirectory: Bool) -> NodeIndex? {
+    learn(identity, path: text.storage.span.bytes.extracting(path.range), isDirectory: isDirectory)
+  }
+
+  /// Notes that a directory moved, with all below it. (With a path that is not certain: what was learnt before is forgotten.)
+  package mutating func noteMove(from old: Slice, to new: Slice, of text: ByteScratch, isExchange: Bool, isCertain: Bool) {
+    version &+= 1
+    moves.note(from: old, to: new, of: text, isExchange: isExchange, isCertain: isCertain)
+  }
+
+  /// Brings a root's path up to date; false where that cannot be done, and the node is forgotten.
+  @inline(__always)
+  private mutating func renew(_ index: NodeIndex) -> Bool { nodes[Int(index)].since == moves.count || catchUp(index) }
+
+  @inline(never)
+  private mutating func catchUp(_ index: NodeIndex) -> Bool {
+    let node = nodes[Int(index)]
+    nodes[Int(index)].since = moves.count
+    guard moves.apply(since: node.since, to: names, Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount)) else {
+      // where the watched trees are is looked after elsewhere
+      if node.isAnchored { return true }
+      remove(index)
+      return false
+    }
+    if moves.hasChanged {
+      let path = moves.path.array
+      setName(index, path.span.bytes)
+    }
+    return true
+  }
+
+  /// Notes that what is in the directory is not known.
+  package mutating func markUnwalked(_ index: NodeIndex) { nodes[Int(index)].isUnwalked = true }
+  /// Whether what is in the directory is not known.
+  @inline(__always)
+  package func isUnwalked(_ index: NodeIndex) -> Bool { nodes[Int(index)].isUnwalked }
 
   /// Notes that `identity` is called `name` in the directory `parent`, wherever it was before.
   /// - Returns: nil where the map is full of directories.
   @discardableResult
   package mutating func insert(_ identity: FileIdentity, parent: NodeIndex, name: RawSpan, isDirectory: Bool) -> NodeIndex? {
     guard !identity.isUnknown, name.byteCount <= 4096, !name.isEmpty else { return nil }
-    if let index = find(identity) {
+    if let index = lookUp(identity) {
       let node = nodes[Int(index)]
       if node.isDirectory == isDirectory {
         nodes[Int(index)].walk = walk
+        nodes[Int(index)].since = moves.count
         if node.parent == parent, isNamed(index, name), parent < 0 || self.parent(index) != nil { return index }
         if isDirectory { version &+= 1 }
         setName(index, name)
@@ -184,6 +264,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
     nodes[Int(index)].walk = walk
     nodes[Int(index)].isDirectory = isDirectory
     nodes[Int(index)].hasLinks = false
+    nodes[Int(index)].isUnwalked = false
+    nodes[Int(index)].since = moves.count
     nodes[Int(index)].nameCount = 0
     setName(index, name)
     setParent(index, parent)
@@ -207,11 +289,20 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   /// Enters what a walk found, unless an event has placed the object since the walk began.
   package mutating func insertWalked(_ identity: FileIdentity, parent: NodeIndex, name: [UInt8], isDirectory: Bool, hasLinks: Bool) {
-    if let known = find(identity), nodes[Int(known)].walk == walk {
-      if hasLinks { markLinked(known) }
-      return
+    if let known = find(identity) {
+      // the walk's own root is in its place already, or an event has placed the object since the walk began
+      let stays = parent < 0 ? self.parent(known) != nil : nodes[Int(known)].walk == walk && !isLearnt(known)
+      if stays {
+        if parent < 0 { nodes[Int(known)].isUnwalked = false }
+        if hasLinks { markLinked(known) }
+        return
+      }
     }
-    if let index = insert(identity, parent: parent, name: name.span.bytes, isDirectory: isDirectory), hasLinks { markLinked(index) }
+    let index =
+      parent < 0
+      ? insertRoot(identity, path: name.span.bytes, isDirectory: isDirectory)
+      : insert(identity, parent: parent, name: name.span.bytes, isDirectory: isDirectory)
+    if let index, hasLinks { markLinked(index) }
   }
 
   /// Notes that the object has another name as well.
@@ -240,6 +331,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
     nodes[Int(index)].parentGeneration = parent < 0 ? 0 : nodes[Int(parent)].generation
   }
 
+  @inline(__always)
   private func home(of identity: FileIdentity) -> Int {
     Int(truncatingIfNeeded: Swar.fold(identity.inode &+ UInt64(identity.device) &<< 32)) & (table.count &- 1)
   }

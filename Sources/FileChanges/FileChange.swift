@@ -11,6 +11,8 @@ package struct FileChange: Sendable, BitwiseCopyable {
     case descriptor
     /// The object's inode is known under this name; it may have others.
     case inode
+    /// An earlier event told where the directory is. Nobody watches that place, so it may have moved since.
+    case learnt
     /// The name is right, its directory is the process' working directory for want of anything better.
     case guess
     /// Only the directory is known: the kernel recorded no name.
@@ -22,11 +24,15 @@ package struct FileChange: Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
 
+    /// Whether the path is right beyond doubt, at the time of the event.
+    var isCertain: Bool { rawValue <= Confidence.descriptor.rawValue }
+
     package var name: StaticString {
       switch self {
       case .exact: "exact"
       case .descriptor: "descriptor"
       case .inode: "inode"
+      case .learnt: "learnt"
       case .guess: "cwd-guess"
       case .parentOnly: "parent-only"
       case .unknown: "unknown"

@@ -338,9 +338,15 @@ package struct Interpreter: ~Copyable, Sendable {
     return operation.kind == .open || operation.kind == .openByHandle ? argument(&typed, operation.value, bytes) : nil
   }
 
+  @inline(__always)
+  func confidence(of found: PathResolver.Found) -> FileChange.Confidence {
+    found.isLearnt && found.confidence == .exact && !coverage.isEmpty && !coverage.covers(found.path, of: resolver.paths)
+      ? .learnt : found.confidence
+  }
+
   func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
     change.path = found.path
-    change.confidence = found.confidence
+    change.confidence = confidence(of: found)
     change.identity = record.identity
     change.mode = record.mode
     change.owner = record.owner

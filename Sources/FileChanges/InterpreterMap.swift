@@ -14,15 +14,19 @@ extension Interpreter {
   /// The object has a new place.
   mutating func move(_ record: PathRecord, _ found: PathResolver.Found) {
     let isDirectory = FileType.isDirectory(record.mode)
-    let wasKnown = map.find(record.identity) != nil
+    let known = map.find(record.identity)
     if found.parent != nil {
+      let isUnwalked = known.map { map.isUnwalked($0) || map.isLearnt($0) } ?? true
       note(record, found, isLink: false)
-      // a directory from elsewhere brings directories that nobody has walked
-      if isDirectory, !wasKnown { requestWalk(found.path) }
-    } else if let node = map.find(record.identity) {
+      // a directory from elsewhere brings directories that nobody has walked; if it moves on before it was, the walk does not find it
+      if isDirectory, isUnwalked, let node = map.find(record.identity) {
+        map.markUnwalked(node)
+        requestWalk(found.path)
+      }
+    } else if let node = known {
       // it left the tree: its path is still good to know, as long as it is certain
       if isDirectory, found.confidence == .exact {
-        map.insert(record.identity, parent: -1, name: found.path, of: resolver.paths, isDirectory: true)
+        map.learn(record.identity, path: found.path, of: resolver.paths, isDirectory: true)
       } else {
         map.remove(node)
       }
@@ -38,8 +42,7 @@ extension Interpreter {
   /// An object outside the map whose path is certain: later calls may only carry its inode.
   mutating func remember(_ record: PathRecord, _ change: FileChange) {
     guard change.confidence == .exact, !record.identity.isUnknown, map.find(record.identity) == nil, !change.path.isEmpty else { return }
-    map.insert(
-      record.identity, parent: -1, name: change.path, of: resolver.paths, isDirectory: FileType.isDirectory(record.mode))
+    map.learn(record.identity, path: change.path, of: resolver.paths, isDirectory: FileType.isDirectory(record.mode))
   }
 
   mutating func requestWalk(_ path: Slice) {

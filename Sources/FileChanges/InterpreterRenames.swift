@@ -14,13 +14,20 @@ extension Interpreter {
       old, in: parents.old, base: base(&typed, bytes), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     let to = resolver.entry(
       new, in: parents.new, base: base(&typed, bytes, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
-    var change = FileChange(names.otherCreate != nil ? .exchange : .rename)
+    let isExchange = names.otherCreate != nil
+    var change = FileChange(isExchange ? .exchange : .rename)
     describe(&change, new, to)
-    if from.confidence.rawValue > change.confidence.rawValue { change.confidence = from.confidence }
+    let second = confidence(of: from)
+    if second.rawValue > change.confidence.rawValue { change.confidence = second }
     change.previousPath = from.path
+    if FileType.isDirectory(new.mode) || names.otherCreate.map({ FileType.isDirectory(typed.paths[$0].mode) }) ?? false {
+      map.noteMove(
+        from: from.path, to: to.path, of: resolver.paths, isExchange: isExchange,
+        isCertain: from.confidence.isCertain && to.confidence.isCertain)
+    }
     if let other = names.otherCreate {
-      note(new, to, isLink: false)
-      note(typed.paths[other], from, isLink: false)
+      move(new, to)
+      move(typed.paths[other], from)
     } else {
       if let victim = names.victim {
         change.replaced = typed.paths[victim].identity

@@ -10,6 +10,8 @@ package struct PathResolver: Sendable {
     var parent: DirectoryMap.NodeIndex?
     /// The last component, in the scratch bytes.
     var name = Slice.none
+    /// The directory map has the place from an earlier event, not from a walk.
+    var isLearnt = false
   }
 
   /// Who made the call; its pid is read from the records only when the running system is asked.
@@ -47,6 +49,7 @@ package struct PathResolver: Sendable {
   // The last directory's path: consecutive events tend to share it.
   private var memoNode: DirectoryMap.NodeIndex = -1
   private var memoVersion: UInt64 = .max
+  private var memoIsLearnt = false
   private var memoPath = ByteScratch(capacity: 4096)
 
   init(lookup: Lookup) { self.lookup = lookup }
@@ -63,20 +66,24 @@ package struct PathResolver: Sendable {
       return record.name.isPresent
         ? lexical(base, cwd, bytes) : unnamed(record, in: parent, map: &map)
     }
+    let isReliable = isAbsoluteName || base.isWorkingDirectory
     if let parent, !parent.identity.isUnknown, let node = map.find(parent.identity) {
       let start = paths.count
-      if appendDirectory(node, &map) {
-        return finish(start, .exact, parent: node, component)
+      // what an earlier event told gives way to what this one tells
+      if appendDirectory(node, &map), !memoIsLearnt || !isReliable || isMemo(component, cwd, bytes) {
+        var found = finish(start, .exact, parent: node, component)
+        found.isLearnt = memoIsLearnt && !isReliable
+        return found
       }
+      paths.truncate(to: start)
     }
-    let isAbsolute = isAbsoluteName
-    if isAbsolute || base.isWorkingDirectory {
+    if isReliable {
       var found = lexical(base, cwd, bytes)
       // remember where this directory is: later calls may be relative to a descriptor of it
       if learn, found.confidence == .exact, let parent, !parent.identity.isUnknown, found.path.count > found.name.count {
         let directory = max(1, Int(found.path.count) - Int(found.name.count) - 1)
         let text = paths.storage.span.bytes.extracting(Int(found.path.start)..<Int(found.path.start) + directory)
-        found.parent = map.insertRoot(parent.identity, path: text, isDirectory: true)
+        found.parent = map.learn(parent.identity, path: text, isDirectory: true)
       }
       return found
     }
@@ -84,7 +91,7 @@ package struct PathResolver: Sendable {
       let start = paths.count
       if ask(process.pid(bytes), number, parent.identity) {
         if learn, !parent.identity.isUnknown {
-          map.insertRoot(parent.identity, path: paths.storage.span.bytes.extracting(start..<paths.count), isDirectory: true)
+          map.learn(parent.identity, path: paths.storage.span.bytes.extracting(start..<paths.count), isDirectory: true)
         }
         return finish(start, .descriptor, parent: nil, component)
       }
@@ -108,7 +115,11 @@ package struct PathResolver: Sendable {
           if !found.path.isEmpty { return found }
         }
         let start = paths.count
-        if map.appendPath(of: node, to: &paths) { return whole(start, map.hasLinks(node) ? .inode : .exact) }
+        if map.appendPath(of: node, to: &paths) {
+          var found = whole(start, map.hasLinks(node) ? .inode : .exact)
+          found.isLearnt = map.isLearnt(node)
+          return found
+        }
       }
       return described(descriptor, record.identity, process: process, bytes)
     }
@@ -122,7 +133,9 @@ package struct PathResolver: Sendable {
       if map.isDirectory(node) || (sameName && !(isReliable && map.hasLinks(node))) || !isReliable {
         let start = paths.count
         if map.appendPath(of: node, to: &paths) {
-          return whole(start, map.isDirectory(node) || sameName ? .exact : .inode)
+          var found = whole(start, map.isDirectory(node) || sameName ? .exact : .inode)
+          found.isLearnt = map.isLearnt(node)
+          return found
         }
       }
     }
@@ -174,11 +187,19 @@ package struct PathResolver: Sendable {
       memoPath.truncate(to: 0)
       memoNode = -1
       guard map.appendPath(of: node, to: &memoPath) else { return false }
+      memoIsLearnt = map.isLearnt(node)
       memoNode = node
       memoVersion = map.version
     }
     paths.append(memoPath, 0..<memoPath.count)
     return true
+  }
+
+  /// Whether the name, which is relative to nothing but the working directory, is in the directory of the memo by its own text.
+  private func isMemo(_ component: Range<Int>, _ cwd: Value, _ bytes: RawSpan) -> Bool {
+    let memo = memoPath.storage.span.bytes.extracting(0..<memoPath.count)
+    if component.lowerBound == 0 { return cwd.encoding == .quoted && bytes.extracting(cwd.slice.range).equals(memo) }
+    return isAbsoluteName && name.storage.span.bytes.extracting(0..<component.lowerBound &- 1).equals(memo)
   }
 
   /// Completes the directory path at `start` with the name's last component.

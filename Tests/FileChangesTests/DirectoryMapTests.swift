@@ -7,7 +7,7 @@ import Testing
 
 extension DirectoryMap {
   /// The path of the object with that inode, nil where it is unknown or cut off.
-  func path(_ inode: UInt64) -> String? {
+  mutating func path(_ inode: UInt64) -> String? {
     guard let node = find(FileIdentity(device: 1, inode: inode)) else { return nil }
     var path = ByteScratch()
     guard appendPath(of: node, to: &path) else {

@@ -64,9 +64,9 @@ let cwd: UInt64 = 0xffff_ff9c
   }
 
   /// The calls' changes: `action path[ ← previous][ = target][ !][ ?confidence][ details]`.
-  private func changes(_ calls: [Call]) -> Result {
+  private func changes(_ calls: [Call], coverage: Coverage = Coverage()) -> Result {
     var result = Result()
-    var replay = Replay(map: map())
+    var replay = Replay(coverage: coverage, map: map())
     let sink = Sink()
     replay.inspect = { event, typed, interpreter in
       let paths = interpreter.resolver.paths.array
@@ -253,6 +253,72 @@ let cwd: UInt64 = 0xffff_ff9c
         paths: ["PARENT /w/ 10 040755", "PARENT /out/ 90 040755", "DELETE /out/dir 91 040755", "CREATE /w/dir 91 040755"])
     ])
     #expect(found.changes == ["rename /w/dir ← /out/dir"] && found.walks == ["/w/dir"])
+  }
+
+  /// A directory comes from elsewhere, is used by its path before anybody has walked it, and moves on: what was learnt below it moves along,
+  /// and the walk is asked for again, under the new name.
+  @Test func whatWasLearntMovesAlong() {
+    let found = changes([
+      Call(
+        name: "", number: 82,
+        paths: ["PARENT /w/ 10 040755", "PARENT /out/ 90 040755", "DELETE /out/dir 91 040755", "CREATE /w/dir 91 040755"]),
+      Call(name: "", number: 83, paths: ["PARENT /w/dir/sub/ 92 040755", "CREATE /w/dir/sub/one 93 040755"]),
+      Call(name: "", number: 82, paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE dir 91 040755", "CREATE moved 91 040755"]),
+      Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 92 040755", "CREATE two 94 040755"]),
+      Call(name: "", number: 258, arguments: [6, 0, 0, 0], cwd: "/", paths: ["PARENT / 93 040755", "CREATE in 95 040755"]),
+    ])
+    #expect(
+      found.changes == [
+        "rename /w/dir ← /out/dir", "mkdir /w/dir/sub/one", "rename /w/moved ← /w/dir", "mkdir /w/moved/sub/two",
+        "mkdir /w/moved/sub/one/in",
+      ])
+    #expect(found.walks == ["/w/dir", "/w/moved"])
+  }
+
+  /// Two directories change places, both with something learnt below them.
+  @Test func whatWasLearntChangesPlaces() {
+    func learn(_ directory: String, _ inode: Int) -> Call {
+      Call(name: "", number: 83, paths: ["PARENT \(directory)/ \(inode) 040755", "CREATE \(directory)/x\(inode) \(inode + 100) 040755"])
+    }
+    let found = changes([
+      learn("/o/a/s", 50), learn("/o/b/s", 51),
+      Call(
+        name: "", number: 316, arguments: [cwd, 0, cwd, 0],
+        paths: [
+          "PARENT /o/ 40 040755", "PARENT /o/ 40 040755", "DELETE /o/a 41 040755", "DELETE /o/b 42 040755", "CREATE /o/b 41 040755",
+          "CREATE /o/a 42 040755",
+        ]),
+      Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 50 040755", "CREATE y 60 040755"]),
+      Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 51 040755", "CREATE z 61 040755"]),
+    ])
+    #expect(found.changes.suffix(2) == ["mkdir /o/b/s/y", "mkdir /o/a/s/z"])
+  }
+
+  /// After too many moves, or one from a place that is not known, what was learnt is not believed any more.
+  @Test func whatWasLearntIsNotBelievedForever() {
+    let learn = Call(name: "", number: 83, paths: ["PARENT /o/s/ 50 040755", "CREATE /o/s/x 51 040755"])
+    let use = Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 50 040755", "CREATE y 60 040755"])
+    let move = Call(
+      name: "", number: 82, paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE d 11 040755", "CREATE d 11 040755"])
+    let unknown = Call(
+      name: "", number: 264, arguments: [5, 0, 6, 0], cwd: "/",
+      paths: ["PARENT / 70 040755", "PARENT / 71 040755", "DELETE d 72 040755", "CREATE d 72 040755"])
+    #expect(changes([learn] + Array(repeating: move, count: 64) + [use]).changes.last == "mkdir /o/s/y")
+    #expect(changes([learn] + Array(repeating: move, count: 65) + [use]).changes.last == "mkdir /y ?cwd-guess")
+    #expect(changes([learn, unknown, use]).changes.last == "mkdir /y ?cwd-guess")
+  }
+
+  /// Where nobody watches, a directory may have moved unseen.
+  @Test func whatWasLearntElsewhereIsMarked() {
+    let coverage = Coverage([CoverageScope(object: .directory, path: Array("/w".utf8), keys: [Array("w".utf8)])])
+    let found = changes(
+      [
+        Call(name: "", number: 83, paths: ["PARENT /out/s/ 50 040755", "CREATE /out/s/x 51 040755"]),
+        Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 50 040755", "CREATE y 60 040755"]),
+        Call(name: "", number: 83, paths: ["PARENT /w/new/ 53 040755", "CREATE /w/new/x 54 040755"]),
+        Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / 53 040755", "CREATE y 61 040755"]),
+      ], coverage: coverage)
+    #expect(found.changes == ["mkdir /out/s/x", "mkdir /out/s/y ?learnt", "mkdir /w/new/x", "mkdir /w/new/y"])
   }
 
   @Test func whatLeavesIsStillKnown() {
