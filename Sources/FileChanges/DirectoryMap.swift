@@ -38,16 +38,16 @@ package struct DirectoryMap: ~Copyable, Sendable {
     var isAnchored = false
   }
 
-  private(set) var nodes: [Node] = []
+  var nodes: [Node] = []
   private var free: [NodeIndex] = []
   /// Open addressing, linear probing; -1 is empty.
   private var table: [NodeIndex] = Array(repeating: -1, count: 1024)
-  private var names: [UInt8] = []
+  private(set) var names: [UInt8] = []
   /// Free name blocks, by size class.
   private var freeNames: [[UInt32]] = []
   private var clock = 0
   private var walk: UInt32 = 0
-  private var moves = DirectoryMoves()
+  var moves = DirectoryMoves()
 
   /// The most nodes that are kept.
   package let capacity: Int
@@ -58,7 +58,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   /// Directories that did not fit even so: their paths will be guesses.
   package private(set) var refused = 0
   /// Changes whenever a path below a directory may have changed: what was derived from the map is stale then.
-  package private(set) var version: UInt64 = 0
+  package internal(set) var version: UInt64 = 0
 
   private static let nameBlock = 16
 
@@ -172,63 +172,6 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   // MARK: Changing
-
-  /// Notes an object by an absolute path: a watched root.
-  /// - Returns: nil where the map is full of directories.
-  @discardableResult
-  package mutating func insertRoot(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
-    guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
-    nodes[Int(index)].isAnchored = true
-    return index
-  }
-
-  /// Notes an object whose directory is not known by the absolute path that an event gave it.
-  /// - Returns: nil where the map is full of directories.
-  @discardableResult
-  package mutating func learn(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
-    guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
-    nodes[Int(index)].isAnchored = false
-    return index
-  }
-
-  /// The same, with the path as a part of other bytes.
-  @discardableResult
-  package mutating func learn(_ identity: FileIdentity, path: Slice, of text: ByteScratch, isDirectory: Bool) -> NodeIndex? {
-    learn(identity, path: text.storage.span.bytes.extracting(path.range), isDirectory: isDirectory)
-  }
-
-  /// Notes that a directory moved, with all below it. (With a path that is not certain: what was learnt before is forgotten.)
-  package mutating func noteMove(from old: Slice, to new: Slice, of text: ByteScratch, isExchange: Bool, isCertain: Bool) {
-    version &+= 1
-    moves.note(from: old, to: new, of: text, isExchange: isExchange, isCertain: isCertain)
-  }
-
-  /// Brings a root's path up to date; false where that cannot be done, and the node is forgotten.
-  @inline(__always)
-  private mutating func renew(_ index: NodeIndex) -> Bool { nodes[Int(index)].since == moves.count || catchUp(index) }
-
-  @inline(never)
-  private mutating func catchUp(_ index: NodeIndex) -> Bool {
-    let node = nodes[Int(index)]
-    nodes[Int(index)].since = moves.count
-    guard moves.apply(since: node.since, to: names, Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount)) else {
-      // where the watched trees are is looked after elsewhere
-      if node.isAnchored { return true }
-      remove(index)
-      return false
-    }
-    if moves.hasChanged {
-      let path = moves.path.array
-      setName(index, path.span.bytes)
-    }
-    return true
-  }
-
-  /// Notes that what is in the directory is not known.
-  package mutating func markUnwalked(_ index: NodeIndex) { nodes[Int(index)].isUnwalked = true }
-  /// Whether what is in the directory is not known.
-  @inline(__always)
-  package func isUnwalked(_ index: NodeIndex) -> Bool { nodes[Int(index)].isUnwalked }
 
   /// Notes that `identity` is called `name` in the directory `parent`, wherever it was before.
   /// - Returns: nil where the map is full of directories.
@@ -384,7 +327,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   private func sizeClass(_ byteCount: Int) -> Int { (byteCount &+ DirectoryMap.nameBlock &- 1) / DirectoryMap.nameBlock }
 
-  private mutating func setName(_ index: NodeIndex, _ name: RawSpan) {
+  mutating func setName(_ index: NodeIndex, _ name: RawSpan) {
     let size = sizeClass(name.byteCount)
     if sizeClass(Int(nodes[Int(index)].nameCount)) != size {
       releaseName(index)
