@@ -126,6 +126,21 @@ private func added(since before: [[UInt8]]) throws -> [String] {
     }
   }
 
+  /// A pasted `-D` must not take away what the daemon has loaded.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func addingRemovesNothing() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      #expect(try load(["10.rules": never(1)]).status == 0)
+      let rules = try audit.ruleData()
+      for arguments in [["-D"], ["-D", "-k", "x"]] {
+        let refused = try fsaudit(["add"] + arguments, directory)
+        #expect(refused.status == 2 && refused.errorText.contains("fsaudit rule remove -D"), "\(refused)")
+        #expect(try audit.ruleData() == rules)
+      }
+      #expect(try fsaudit(["remove", "-D"], directory).status == 0)
+    }
+  }
+
   @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func aRuleWaitsForItsPathAndFollowsIt() throws {
     try KernelLab.run { () throws in
       var audit = try KernelAudit()
