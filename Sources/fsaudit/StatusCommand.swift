@@ -22,7 +22,11 @@ struct StatusCommand: ParsableCommand {
     let settings = try Settings.load(from: config)
     let answer: [UInt8]
     do {
-      answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control")
+      answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", seconds: 5)
+    } catch  where error.code == .timedOut {
+      throw Failure(
+        "the daemon has not answered for 5 s", advice: "it is stopped or stuck: see `systemctl status fsaudit`, and restart it",
+        exit: .inputOutput)
     } catch  where [.noSuchFileOrDirectory, .connectionRefused].contains(error.code) {
       try reportKernel()
       throw ExitCode(ExitStatus.findings.rawValue)

@@ -39,6 +39,7 @@ struct WatchCommand: ParsableCommand {
     guard let wanted = FilePermissions(letters: permissions) else {
       throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
     }
+    if key == "" { throw Failure("-k is empty", advice: "give the changes a key, or leave -k out", exit: .usage) }
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
     var options = Watcher.Options(paths: paths, permissions: wanted, key: key, times: times)
