@@ -19,8 +19,7 @@ package struct TemporaryRules: Sendable {
     let resolved: [UInt8]
     switch PathResolver.system.resolve(path) {
     case .file(let target), .directory(let target): resolved = target
-    case .missing:
-      throw Failure("\(printable(String(decoding: path, as: UTF8.self))): it does not exist", advice: "create it first", exit: .usage)
+    case .unreachable(let code): throw PathResolver.failure(path, code, missingAdvice: "create it first")
     }
     let watch = try RuleLine([Array("-w".utf8), resolved, Array("-p".utf8), Array(permissions.letters.utf8), Array("-k".utf8), key])
     var more: [Rule] = []

@@ -13,7 +13,8 @@ import System
 /// and the next start of any fsaudit takes them away.
 package final class Watcher {
   package struct Options: Sendable {
-    package var paths: [String]
+    /// Bytes: a path need not be UTF-8.
+    package var paths: [[UInt8]]
     package var permissions: FilePermissions
     /// The rule key to record the changes under; nil for one of our own that is not shown.
     package var key: String?
@@ -21,7 +22,7 @@ package final class Watcher {
     package var times: Bool
     package var runtimeDirectory = RuleBook.standardDirectory
 
-    package init(paths: [String], permissions: FilePermissions, key: String?, times: Bool) {
+    package init(paths: [[UInt8]], permissions: FilePermissions, key: String?, times: Bool) {
       self.paths = paths
       self.permissions = permissions
       self.key = key
@@ -55,7 +56,7 @@ package final class Watcher {
     try TemporaryRules.cleanStale(directory: options.runtimeDirectory)
     let lines = try options.paths.flatMap { path in
       try TemporaryRules.lines(
-        path: Array(path.utf8), permissions: options.permissions, times: options.times, key: Array(key.utf8))
+        path: path, permissions: options.permissions, times: options.times, key: Array(key.utf8))
     }
     var audit: KernelAudit
     do { audit = try KernelAudit() } catch { throw KernelAudit.failure(error, enabled: nil) }

@@ -42,7 +42,7 @@ struct WatchCommand: ParsableCommand {
     if key == "" { throw Failure("-k is empty", advice: "give the changes a key, or leave -k out", exit: .usage) }
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
-    var options = Watcher.Options(paths: paths, permissions: wanted, key: key, times: times)
+    var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
     options.runtimeDirectory = runDirectory()
     var output = Output()
     var line = LogLine()

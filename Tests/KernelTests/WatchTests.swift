@@ -117,6 +117,16 @@ extension KernelTests {
         let missing = try run(fsauditBinary, ["watch", home["missing"]])
         #expect(missing.status == 2 || missing.status == 5, "\(missing.status)")
         #expect(missing.errorText.hasPrefix("fsaudit: ") && missing.errorText.contains(home["missing"]), "\(missing.errorText)")
+        // each is told by its own name, not that it does not exist
+        symlink("loop", home["loop"])
+        try home.write("file", "")
+        for (path, reason) in [
+          (home["loop"], "Too many levels"), (home["file"] + "/below", "Not a directory"),
+          (home[String(repeating: "x", count: 300)], "File name too long"),
+        ] {
+          let refused = try run(fsauditBinary, ["watch", path])
+          #expect(refused.status == 2 && refused.errorText.contains(path) && refused.errorText.contains(reason), "\(refused.errorText)")
+        }
         let letters = try run(fsauditBinary, ["watch", "-p", "z", tree])
         #expect(letters.status == 2 && letters.errorText.contains("-p z"), "\(letters.errorText)")
         // for somebody else, who may not even enter our build directory
