@@ -66,6 +66,8 @@ package final class Service {
     let control = try LocalSocket.listen(at: "\(settings.daemon.runtimeDirectory)/control")
 
     var audit = try openKernel()
+    // before the kernel's settings are looked at: a killed `watch` has changed them
+    try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
     original = try audit.status()
     kernel = original
     let input = try openInput()

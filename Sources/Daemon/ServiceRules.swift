@@ -12,7 +12,7 @@ extension Service {
   /// Loads rules.d. A fault in it is said, not fatal: better a daemon with yesterday's rules than none.
   func loadRules(_ audit: inout KernelAudit) {
     do {
-      _ = try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
+      try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
       var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
       if (try? System.status(of: settings.rules.directory)) != nil {
         let lines = try RuleFile.files(in: settings.rules.directory).flatMap { try RuleFile.read($0, trusted: true) }

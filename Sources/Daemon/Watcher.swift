@@ -9,8 +9,8 @@ import System
 
 /// `fsaudit watch`: rules for as long as one looks, and what they show, at once.
 ///
-/// One thread does everything in turn; whatever ends it, the rules go with it. A SIGKILL alone leaves them behind, recorded,
-/// and the next start of any fsaudit takes them away.
+/// One thread does everything in turn; whatever ends it, the rules go with it, and the kernel's settings are as before. A SIGKILL alone
+/// leaves them behind, recorded, and the next `watch` or `run` puts them right.
 package final class Watcher {
   package struct Options: Sendable {
     /// Bytes: a path need not be UTF-8.
@@ -35,8 +35,6 @@ package final class Watcher {
   private let print: (RawSpan) throws -> Void
   private let flush: () throws -> Void
 
-  private var original = KernelStatus()
-  private var changed: [KernelSetting] = []
   private var lost: UInt32 = 0
 
   /// - Parameters:
@@ -60,7 +58,7 @@ package final class Watcher {
     }
     var audit: KernelAudit
     do { audit = try KernelAudit() } catch { throw KernelAudit.failure(error, enabled: nil) }
-    original = try audit.status()
+    let original = try audit.status()
     lost = original.lost
     var book = try RuleBook(directory: options.runtimeDirectory)
     if try book.list().compactMap(\.rule).blocksEverything {
@@ -69,32 +67,19 @@ package final class Watcher {
       )
     }
     let stream = try KernelStream.open(.auto, registered: original.pid, receiveBufferBytes: 16 << 20)
-    defer { restore(&audit) }
-    if stream.source == .unicast { try configure(&audit) }
     let rules = try TemporaryRules(
-      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)), directory: options.runtimeDirectory)
+      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)),
+      settings: Self.settings(original, isRegistered: stream.source == .unicast), directory: options.runtimeDirectory)
     defer { do { try rules.remove() } catch { complain("fsaudit: the rules could not be removed: \(error)") } }
-    if original.enabled == 0 {
-      do { try audit.set(.enabled(1)) } catch { throw audit.failure(error) }
-      changed.append(.enabled(1))
-    }
     let watched = lines.compactMap(\.watchedPath)
     try show(stream, WatchedTrees(rules.rules), signals, &audit, count: Set(watched).count)
   }
 
   // MARK: -
 
-  private func configure(_ audit: inout KernelAudit) throws {
-    for setting in [KernelSetting.backlogLimit(16384), .backlogWaitTime(60)] {
-      if case .backlogLimit(let limit) = setting, original.backlogLimit >= limit { continue }
-      // refused where the configuration is locked: then with what there is
-      if (try? audit.set(setting)) != nil { changed.append(setting) }
-    }
-  }
-
-  private func restore(_ audit: inout KernelAudit) {
-    guard let now = try? audit.status() else { return }
-    for setting in changed where setting.current(in: now) == setting { try? audit.set(setting.current(in: original)) }
+  /// What the kernel is set to: the queue is the registered daemon's affair.
+  private static func settings(_ now: KernelStatus, isRegistered: Bool) -> [KernelSetting] {
+    (isRegistered ? [.backlogLimit(max(now.backlogLimit, 16384)), .backlogWaitTime(60)] : []) + (now.enabled == 0 ? [.enabled(1)] : [])
   }
 
   private func show(

@@ -1,3 +1,4 @@
+import AuditControl
 import EventLog
 import Glibc
 import System
@@ -15,6 +16,13 @@ extension KernelTests {
       tree = try home.makeDirectory("tree")
     }
 
+    /// The kernel is set as it was.
+    private func expectSettings(_ before: KernelStatus) throws {
+      let now = try kernelStatus()
+      #expect(now.pid == before.pid && now.enabled == before.enabled)
+      #expect(now.backlogLimit == before.backlogLimit && now.backlogWaitTime == before.backlogWaitTime)
+    }
+
     /// Waits until the kernel's rules are these.
     private func expectRules(_ rules: [[UInt8]], _ what: String) throws {
       let isSo = try eventually { try kernelRules() == rules }
@@ -29,9 +37,21 @@ extension KernelTests {
         #expect(try kernelRules().count > before.count)
         #expect(try watch.stop(signal).status == 0)
         #expect(try kernelRules() == before)
-        let after = try kernelStatus()
-        #expect(after.pid == status.pid && after.backlogLimit == status.backlogLimit && after.backlogWaitTime == status.backlogWaitTime)
-        #expect(after.enabled == status.enabled)
+        try expectSettings(status)
+      }
+    }
+
+    /// A daemon that came later reads what the watch had switched on.
+    @Test func leavesAuditOnForOthers() throws {
+      try KernelLab.run {
+        var audit = try KernelAudit()
+        try audit.set(.enabled(0))
+        let watch = try WatchRun([tree])
+        let daemon = try TestDaemon(runtimeDirectory: "/run/fsaudit")
+        try daemon.start()
+        #expect(try watch.stop().status == 0)
+        #expect(try kernelStatus().enabled == 1)
+        try daemon.stop()
       }
     }
 
@@ -69,7 +89,7 @@ extension KernelTests {
     /// SIGKILL leaves rules; the next start of anything cleans up.
     @Test func killed() throws {
       try KernelLab.run {
-        let before = try kernelRules()
+        let (before, status) = (try kernelRules(), try kernelStatus())
         for _ in 0..<2 {
           let watch = try WatchRun([tree])
           watch.program.signal(SIGKILL)
@@ -78,6 +98,7 @@ extension KernelTests {
           let next = try WatchRun([tree])
           #expect(try next.stop().status == 0)
           #expect(try kernelRules() == before)
+          try expectSettings(status)
         }
       }
     }
@@ -85,7 +106,7 @@ extension KernelTests {
     @Test func killedAndCleanedByTheDaemon() throws {
       try KernelLab.run {
         let daemon = try TestDaemon(rules: "", runtimeDirectory: "/run/fsaudit")
-        let before = try kernelRules()
+        let (before, status) = (try kernelRules(), try kernelStatus())
         let watch = try WatchRun([tree])
         watch.program.signal(SIGKILL)
         _ = try watch.program.wait()
@@ -93,6 +114,7 @@ extension KernelTests {
         try daemon.start()
         #expect(try kernelRules() == before)
         try daemon.stop()
+        try expectSettings(status)
       }
     }
 
