@@ -44,18 +44,29 @@ struct WatchCommand: ParsableCommand {
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
     var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
     options.runtimeDirectory = runDirectory()
-    var output = Output()
-    var line = LogLine()
-    try Watcher(
-      options,
-      print: { [format] bytes in
-        if format == .json {
-          try output.line(bytes)
-        } else if line.parse(bytes) {
-          try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
-        }
-      },
-      flush: { try output.flush() }
-    ).run()
+    try Watcher(options).run(WatchedLines(format: format, text: text))
   }
+}
+
+/// Shows the lines on stdout.
+private struct WatchedLines: LineSink {
+  let format: LineFormat
+  let text: TextFormat
+  private var output = Output()
+  private var line = LogLine()
+
+  init(format: LineFormat, text: TextFormat) {
+    self.format = format
+    self.text = text
+  }
+
+  mutating func print(_ bytes: RawSpan) throws(SystemError) {
+    if format == .json {
+      try output.line(bytes)
+    } else if line.parse(bytes) {
+      try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
+    }
+  }
+
+  mutating func flush() throws(SystemError) { try output.flush() }
 }

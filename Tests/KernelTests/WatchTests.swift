@@ -72,6 +72,31 @@ extension KernelTests {
       }
     }
 
+    /// A reader that is there but does not read holds nobody up, neither what is watched nor the end.
+    @Test func readerAsleep() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        var ends: [Int32] = [0, 0]
+        try call("pipe", "test") { pipe(&ends) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        defer { for end in ends { close(end) } }
+        let watch = try WatchRun([tree], output: ends[1])
+        // the queue behind the pipe takes what that has no room for, and then counts
+        #expect(try run(CPrograms.path("workload"), [tree, "3000"]).status == 0)
+        let isFull = try watch.program.wait(seconds: 20) {
+          var entry = pollfd(fd: ends[1], events: Int16(POLLOUT), revents: 0)
+          return try kernelStatus().backlog == 0 && poll(&entry, 1, 0) == 0
+        }
+        #expect(isFull)
+        let start = milliseconds(CLOCK_MONOTONIC)
+        let result = try watch.stop()
+        #expect(result.status == 0 && result.errorText.contains("the last lines were not shown"), "\(result.errorText)")
+        #expect(milliseconds(CLOCK_MONOTONIC) - start < 4000)
+        #expect(try kernelRules() == before)
+        #expect(try kernelStatus().pid == 0)
+      }
+    }
+
     /// The window is closed: its terminal hangs up.
     @Test func terminalGone() throws {
       try KernelLab.run {
