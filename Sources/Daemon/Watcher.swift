@@ -192,7 +192,8 @@ package final class Watcher {
       var start = 0
       while let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: all.byteCount) {
         let text = all.extracting(start..<end)
-        if line.parse(text), line.dataset == .file, line.strings("tags").contains(key) {
+        // an event is what `-p r` and `-p x` show: a program started, an attribute read
+        if line.parse(text), line.dataset == .file || line.dataset == .event, line.strings("tags").contains(key) {
           shown.raw(bytes: all.extracting(start..<(end + 1)))
           span.add(serial: line.sequence ?? 0, timeMs: line.timeMs ?? 0)
         }

@@ -158,6 +158,29 @@ extension KernelTests {
       }
     }
 
+    /// What is no change is shown where it is asked for.
+    @Test func readsAndExecutions() throws {
+      try KernelLab.run {
+        let program = home["tree/program"]
+        #expect(try run("sh", ["-c", "cp /bin/true \"$1\" && ln -s target \"$0/link\" && echo text >\"$0/file\"", tree, program]).status == 0)
+        for format in ["text", "json"] {
+          let watch = try WatchRun([tree, "-p", "rx", "--format", format])
+          #expect(try run("sh", ["-c", "cd \"$0\"; ./program one; cat file; readlink link; mkdir d; rmdir d", tree]).status == 0)
+          try watch.wait(for: "readlink")
+          let result = try watch.stop()
+          let shown = result.text.split(separator: "\n")
+          #expect(shown.count == 3, "\(result.text)")
+          if format == "json" {
+            #expect(try parse(result.output).map { $0.string("fsaudit.syscall") } == ["execve", "openat", "readlink"])
+          } else if shown.count == 3 {
+            for (line, words) in zip(shown, [["execve", "./program one"], ["open", "\(tree)/file"], ["readlink", "\(tree)/link"]]) {
+              #expect(words.allSatisfy { line.contains($0) }, "\(line)")
+            }
+          }
+        }
+      }
+    }
+
     @Test func refusals() throws {
       try KernelLab.run {
         let before = try kernelRules()
