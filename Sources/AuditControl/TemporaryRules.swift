@@ -9,8 +9,10 @@ import SystemPackage
 /// certain to be nobody's (``cleanStale(directory:)``).
 package struct TemporaryRules: Sendable {
   package let rules: [Rule]
+  /// The same by what they watch.
+  var objects: [WatchedObject]
   private let changes: [Ledger.Change]
-  private let directory: String
+  let directory: String
 
   /// The lines that watch a path: what `-w PATH -p … -k KEY` means, and what `perm=` misses although it changes a file (AUDIT-FACTS 10): creating and
   /// truncating with a read-only descriptor, file_setattr, and where `times` says so, setting times.
@@ -98,6 +100,7 @@ package struct TemporaryRules: Sendable {
     var taken: [Rule] = []
     for rule in extra where (try? book.send(.append(rule))) != nil { taken.append(rule) }
     rules = wanted + taken
+    objects = WatchedObject.of(rules)
   }
 
   /// Takes the rules away again and puts the settings back. Rules that the kernel has dropped by itself, with their directory, are no error.

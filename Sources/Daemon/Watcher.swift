@@ -35,6 +35,11 @@ package final class Watcher {
   private let host = hostName()
 
   private var lost: UInt32 = 0
+  /// Somebody has changed rules, perhaps ours.
+  private var rulesMayDiffer = false
+  /// When all paths were last known to be watched, and since when those are not that are not.
+  private var lastSoundMs = milliseconds(CLOCK_REALTIME)
+  private var unwatchedSinceMs: [[UInt8]: Int64] = [:]
   private var line = LogLine()
   private var shown = JSONWriter()
 
@@ -70,12 +75,12 @@ package final class Watcher {
       )
     }
     let stream = try KernelStream.open(.auto, registered: original.pid, receiveBufferBytes: 16 << 20)
-    let rules = try TemporaryRules(
+    var rules = try TemporaryRules(
       lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)),
       settings: Self.settings(original, isRegistered: stream.source == .unicast), directory: options.runtimeDirectory)
     defer { do { try rules.remove() } catch { complain("fsaudit: the rules could not be removed: \(error)") } }
     let watched = lines.compactMap(\.watchedPath)
-    try show(stream, WatchedTrees(rules.rules), signals, printer, &audit, count: Set(watched).count)
+    try show(stream, &rules, signals, printer, &audit, count: Set(watched).count)
   }
 
   // MARK: -
@@ -86,10 +91,11 @@ package final class Watcher {
   }
 
   private func show(
-    _ kernelStream: consuming KernelStream, _ trees: WatchedTrees, _ signals: borrowing Signals, _ printer: PrinterThread,
+    _ kernelStream: consuming KernelStream, _ rules: inout TemporaryRules, _ signals: borrowing Signals, _ printer: PrinterThread,
     _ audit: inout KernelAudit, count: Int
   ) throws {
     var stream = kernelStream
+    let trees = WatchedTrees(rules.rules)
     var feed = BatchFeed(printer.queue, host: host)
     let accounts = Accounts()
     var pipeline = Pipeline(
@@ -134,6 +140,7 @@ package final class Watcher {
         nextTick = now + 1000
         pipeline.expire(now: now)
         noteLoss(&audit, &feed)
+        follow(&rules, &pipeline, &feed)
         for path in pipeline.interpreter.walkRequests {
           pipeline.interpreter.map.beginWalk()
           walk.request(path)
@@ -166,7 +173,9 @@ package final class Watcher {
     var total = 0
     while total < 4096 {
       let outcome = try stream.receive { type, text in
-        pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now)
+        let type = RecordType(rawValue: type)
+        if type == .configChange { rulesMayDiffer = true }
+        pipeline.add(type: type, text: text, node: empty.span.bytes, now: now)
       }
       total += outcome.records
       if outcome.overrun { feed.report(Gap(.overrun, untilMs: milliseconds(CLOCK_REALTIME))) }
@@ -181,6 +190,38 @@ package final class Watcher {
       feed.report(Gap(.kernelLost, count: UInt64(now.lost - lost), untilMs: milliseconds(CLOCK_REALTIME)))
     }
     lost = now.lost
+  }
+
+  /// Once a second: sees to it that the rules are where their paths lead, and says where they are not.
+  private func follow(_ rules: inout TemporaryRules, _ pipeline: inout Pipeline, _ feed: inout BatchFeed) {
+    let now = milliseconds(CLOCK_REALTIME)
+    defer { lastSoundMs = now }
+    guard rulesMayDiffer || rules.haveMoved else { return }
+    rulesMayDiffer = false
+    do {
+      for (path, fate) in try rules.repair() {
+        let name = printable(String(decoding: path, as: UTF8.self))
+        let since = unwatchedSinceMs[path] ?? lastSoundMs
+        let what: String
+        switch fate {
+        case .removed:
+          what = "\(name) was removed"
+          complain("fsaudit: \(what): it is watched again when it comes back")
+        case .rearmed:
+          what = "\(name) was replaced"
+          complain("fsaudit: \(what): it is watched again, but what happened meanwhile is not shown")
+          pipeline.interpreter.walkRequests.append(path)
+        case .refused(let failure):
+          what = "\(name) was replaced"
+          complain("fsaudit: \(what) and cannot be watched again: \(failure)")
+        case .stripped:
+          what = "somebody removed the rules for \(name)"
+          complain("fsaudit: \(what): to see it again, start fsaudit watch again")
+        }
+        if case .rearmed = fate { unwatchedSinceMs[path] = nil } else { unwatchedSinceMs[path] = since }
+        feed.report(Gap(.coverage, sinceMs: since, untilMs: now, detail: what))
+      }
+    } catch { complain("fsaudit: the rules cannot be looked after: \(error)") }
   }
 
   /// Hands the lines about the watched paths to the printer: beside another daemon, everybody's events come. What the printer has no room

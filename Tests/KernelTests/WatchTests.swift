@@ -158,6 +158,59 @@ extension KernelTests {
       }
     }
 
+    /// A path that leads elsewhere is followed, and what may be missing is said.
+    @Test(arguments: ["deleted", "renamed", "replaced"]) func pathGone(how: String) throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let watch = try WatchRun([tree, "--format", "json"])
+        let rules = try kernelRules()
+        func expectSaid(_ text: String) throws {
+          let isSaid = try eventually { try watch.messages().contains("fsaudit: \(tree) was \(text)") }
+          #expect(isSaid, "\(text)")
+        }
+        switch how {
+        case "replaced":
+          let new = try home.makeDirectory("new")
+          #expect(try run(CPrograms.path("fileops"), ["exchange", new, tree]).status == 0)
+        case "renamed": try call("rename", tree) { rename(tree, tree + ".old") }
+        default: try call("rmdir", tree) { rmdir(tree) }
+        }
+        if how != "replaced" {
+          try expectSaid("removed")
+          try expectRules(before, "nothing is watched")
+          try call("mkdir", tree) { mkdir(tree, 0o755) }
+        }
+        try expectSaid("replaced")
+        #expect(try Set(kernelRules()) == Set(rules))
+        try run("mkdir", ["\(tree)/seen"])
+        try watch.wait(for: "\(tree)/seen")
+        let lines = try parse(try watch.stop().output)
+        let gaps = lines.filter { $0.dataset == .gap }
+        #expect(gaps.count == (how == "replaced" ? 1 : 2) && gaps.allSatisfy { $0.reason == "coverage" })
+        for gap in gaps {
+          #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
+          #expect(gap.string("fsaudit.gap.detail")?.contains(tree) == true, "\(gap.json)")
+        }
+        #expect(lines.last?.summary(in: tree) == "mkdir seen" && lines.last?.confidence == nil)
+        #expect(try kernelRules() == before)
+      }
+    }
+
+    /// `auditctl -D` beside it: it is blind, and says so; the rules stay as whoever did it wanted them.
+    @Test func rulesRemoved() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let watch = try WatchRun([tree, "--format", "json"])
+        var audit = try KernelAudit()
+        for rule in try kernelRules() where !before.contains(rule) { try audit.change(rule, add: false, subject: "test") }
+        let isSaid = try eventually { try watch.messages().contains("somebody removed the rules for \(tree)") }
+        #expect(isSaid)
+        let result = try watch.stop()
+        #expect(try parse(result.output).map(\.reason) == ["coverage"] && result.status == 0, "\(result.text)")
+        #expect(try kernelRules() == before)
+      }
+    }
+
     /// What is no change is shown where it is asked for.
     @Test func readsAndExecutions() throws {
       try KernelLab.run {
