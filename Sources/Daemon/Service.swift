@@ -39,6 +39,7 @@ package final class Service {
   private var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
+
   /// What is wrong with rules.d, and since when the kernel therefore has other rules than it wants, if ever since the start.
   var rulesFault: Failure?
   var faultSinceMs: Int64?
@@ -48,6 +49,8 @@ package final class Service {
   /// When the rules were last looked after.
   var rulesSeenMs = milliseconds(CLOCK_REALTIME)
   private var ruleChanges: UInt64 = 0
+  private var trouble = LogTrouble()
+  private var toldStatus = ""
 
   /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
   package init(_ settings: Settings, settingsPath: String?, version: String) throws {
@@ -82,9 +85,18 @@ package final class Service {
     let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
-    if source != .plugin { try configure(&audit) }
-
     let writer = SegmentWriter(logPolicy, host: host, status: status)
+    try check(writer)
+    // before the first thread: what fails here is taken back, and the daemon does not start
+    do {
+      if source != .plugin { try configure(&audit) }
+      try loadFirstRules()
+      if source != .plugin { try enable(&audit) }
+    } catch {
+      takeBack(&audit)
+      throw error
+    }
+
     let recovery = writer.recover()
     let writing = Handoff(writer)
     let queue = queue
@@ -96,10 +108,8 @@ package final class Service {
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
     let receiverThread = try startReceiver(input)
-    loadRules()
-    if source != .plugin { try enable(&audit) }
-
-    notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
+    notifyServiceManager("READY=1")
+    tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
     var fault: (any Error)?
     do { try supervise(signals, control, &audit) } catch {
@@ -158,6 +168,8 @@ package final class Service {
       } else if now - silentSince > 60_000 {
         throw Failure("the receiving thread has stood still for a minute", advice: "report this with the journal", exit: .inputOutput)
       }
+      if let message = trouble.note(isStalled: queue.depth.stalledBy != nil, nowMs: now) { tell(message) }
+      tellStatus()
       if isAsked { control.answer { statusJSON() } }
     }
   }
@@ -171,9 +183,8 @@ package final class Service {
         report(Gap(.kernelLost, count: UInt64(lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
       }
       if source == .unicast, now.pid != UInt32(getpid()), kernel.pid == UInt32(getpid()) {
-        report(
-          Gap(
-            .replaced, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: now.pid == 0 ? "nobody is registered" : "pid \(now.pid)"))
+        let who = now.pid == 0 ? "nobody is registered" : "pid \(now.pid)"
+        report(Gap(.replaced, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: who))
         log.error("the kernel sends its records to somebody else now (pid \(now.pid)): restart fsaudit to read them beside it")
       }
       if now.enabled == 0, kernel.enabled != 0 {
@@ -211,7 +222,10 @@ package final class Service {
       log.error("\(error)")
     }
     loadRules()
-    if let rulesFault { (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)") }
+    if let rulesFault {
+      log.error("rules: \(rulesFault)")
+      (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)")
+    }
     look(&audit)
     mailbox.post { $0.notices.append(notice) }
     notifyServiceManager("READY=1")
@@ -222,20 +236,9 @@ package final class Service {
   private func stop(_ audit: inout KernelAudit) {
     look(&audit)
     reportUncovered()
-    if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
-      do {
-        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-        _ = try book.load([])
-      } catch { log.error("rules could not be unloaded: \(error)") }
-    }
-    if let now = try? audit.status() {
-      for setting in ours where setting.current(in: now) == setting {
-        do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
-      }
-      memo.forget()
-      if now.lost > kernel.lost {
-        report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
-      }
+    takeBack(&audit)
+    if let now = try? audit.status(), now.lost > kernel.lost {
+      report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
     }
     drainKernel(&audit)
     let notice = DaemonNotice(.stop, pid: getpid(), version: version, message: "stopped")
@@ -243,6 +246,21 @@ package final class Service {
       orders.lastNotice = notice
       orders.stop = true
     }
+  }
+
+  /// Leaves the kernel as it was, as far as it is still as we set it.
+  private func takeBack(_ audit: inout KernelAudit) {
+    if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
+      do {
+        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+        _ = try book.load([])
+      } catch { log.error("rules could not be unloaded: \(error)") }
+    }
+    guard let now = try? audit.status() else { return }
+    for setting in ours where setting.current(in: now) == setting {
+      do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
+    }
+    memo.forget()
   }
 
   /// Waits until the kernel has sent what it has queued: once we are not registered, that goes to the kernel log instead. On a host whose other
@@ -256,10 +274,33 @@ package final class Service {
 
   // MARK: Status
 
+  /// What `systemctl status` shows, whenever it changes.
+  private func tellStatus() {
+    var text = "\(source.rawValue), \(rules.count) rules"
+    if let rulesFault { text += "; rules.d is not loaded: \(rulesFault)" }
+    if !missing.lines.isEmpty { text += "; somebody removed \(missing.lines.briefly)" }
+    if let cause = queue.depth.stalledBy { text += "; the log cannot be written: \(cause)" }
+    if text == toldStatus { return }
+    toldStatus = text
+    notifyServiceManager("STATUS=\(text)")
+  }
+
+  private func tell(_ message: LogTrouble.Message) {
+    switch message {
+    case .cannotWrite:
+      let code = status.counters.lastFailure ?? .ioError
+      log.error(
+        "the log in \(settings.log.directory) cannot be written: \(code) (\(name(of: code))): \(LogTrouble.advice(code)); what comes is kept in memory, and beyond \(settings.log.queueSizeBytes) bytes counted as missing"
+      )
+    case .writesAgain(let seconds): log.notice("the log is written again, after \(seconds) s")
+    }
+  }
+
   private func statusJSON() -> [UInt8] {
     StatusReport(
       version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
-      ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates, queue: queue.depth, log: status.counters,
+      ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates,
+      queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts
     ).json()
   }

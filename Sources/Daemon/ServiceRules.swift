@@ -9,7 +9,21 @@ import System
 
 /// The daemon's rules: loaded at the start and at a reload, looked after in between.
 extension Service {
-  /// Loads rules.d, all of it or nothing, and brings back what somebody removed of the rules that are ours.
+  /// The load at the start. With a fault in rules.d the daemon goes on with the rules that an earlier run has left in the kernel, loudly. Where
+  /// there are none it would be blind, and does not start.
+  func loadFirstRules() throws(Failure) {
+    loadRules()
+    guard let fault = rulesFault else { return }
+    // in a locked configuration nothing helps before the next boot, and what others have loaded is still to be read
+    var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+    let hasRules = try book.list().contains { $0.origin == .load || $0.origin == .add }
+    guard hasRules || original.enabled == 2 else { throw fault }
+    log.error("rules: \(fault); going on with the rules that are in the kernel")
+    faultSinceMs = startedMs
+    reportFault(startedMs)
+  }
+
+  /// Loads rules.d, all of it or nothing, and brings back what somebody removed of the rules that are ours. What is wrong is in `rulesFault`.
   func loadRules() {
     do throws(Failure) {
       try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
@@ -28,10 +42,7 @@ extension Service {
       }
       if let since = faultSinceMs { reportFault(since) }
       (rulesFault, faultSinceMs) = (nil, nil)
-    } catch {
-      rulesFault = error
-      log.error("rules: \(error)")
-    }
+    } catch { rulesFault = error }
     do throws(Failure) {
       var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
       let added = try book.putBack()

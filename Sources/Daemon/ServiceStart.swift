@@ -40,6 +40,16 @@ extension Service {
     return policy
   }
 
+  /// Refuses to start where the log can never be written. A disk that is full, read-only or failing may get well again: until then the
+  /// kernel's records are kept or counted.
+  func check(_ writer: SegmentWriter) throws(Failure) {
+    guard let fault = writer.probe(), ![.noSpace, .diskQuotaExceeded, .readOnlyFileSystem, .ioError].contains(fault.code) else { return }
+    throw Failure(
+      "the log cannot be written: \(fault)",
+      advice: "make \(printable(settings.log.directory)) a directory that root can write, or name another as `directory` of [log]",
+      exit: .inputOutput)
+  }
+
   func makeDirectories() throws {
     for (path, mode) in [(settings.daemon.runtimeDirectory, 0o755), (settings.daemon.stateDirectory, 0o700)] as [(String, mode_t)] {
       do { try makeDirectory(path, mode: mode) } catch {
@@ -123,12 +133,14 @@ extension Service {
     let keeper = Housekeeper(directory: settings.log.directory, policy: policy)
     let (housekeeping, stopping, log) = (housekeeping, stopping, log)
     return try Thread("housekeeper") {
+      var told: [String] = []
       while !stopping.isSet {
         let report = keeper.run(stop: { stopping.isSet })
         for deleted in report.deleted {
           log.notice("removed \(deleted.fileName) (\(deleted.bytes) bytes): limit by \(deleted.limit.rawValue)")
         }
-        for failure in report.failures { log.error("\(failure)") }
+        for failure in report.failures where !told.contains(failure) { log.error("\(failure)") }
+        told = report.failures
         housekeeping.wait(milliseconds: 10_000)
       }
     }

@@ -54,7 +54,8 @@ struct StatusCommand: ParsableCommand {
   /// Whether the daemon sees and writes all that it should.
   private static func isWell(_ line: LogLine) -> Bool {
     let hasStream = !line.string("source", equals: "unicast") || line.integer("kernel.pid") == line.integer("pid")
-    return hasStream && line.integer("kernel.enabled") != 0 && !line.has("missing_rules") && !line.has("rules_fault") && !line.has("stalled_by")
+    let troubles = ["missing_rules", "rules_fault", "stalled_by"]
+    return hasStream && line.integer("kernel.enabled") != 0 && !troubles.contains { line.has($0) }
   }
 
   /// Without a daemon: what the kernel says.
@@ -84,7 +85,7 @@ private struct StatusText {
     var rows = [
       ("daemon", "running, pid \(number("pid")), version \(line.string("version") ?? "?"), since \(line.string("started") ?? "?")"),
       ("source", "\(line.string("source") ?? "?"); kernel audit is \(enabled), registered pid \(number("kernel.pid"))"),
-      ("rules", "\(number("rules.total")) in the kernel, \(number("rules.ours")) ours\(line.has("missing_rules") ? ", some are missing" : "")"),
+      ("rules", "\(number("rules.total")) in the kernel, \(number("rules.ours")) ours"),
       (
         "events",
         "\(number("received.events")) in \(number("received.records")) records; \(number("received.events_per_second"))/s over the last minute"
