@@ -4,6 +4,7 @@ import Daemon
 import EventLog
 import Glibc
 import System
+import SystemPackage
 
 /// `fsaudit watch`: see what happens below a path, now.
 struct WatchCommand: ParsableCommand {
@@ -40,6 +41,8 @@ struct WatchCommand: ParsableCommand {
       throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
     }
     if key == "" { throw Failure("-k is empty", advice: "give the changes a key, or leave -k out", exit: .usage) }
+    // closed (see holdStandardDescriptors): better said now than when something happens
+    if fcntl(1, F_GETFL) & O_ACCMODE == O_RDONLY { throw SystemError("write", "stdout", .badFileDescriptor).failure() }
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
     var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)

@@ -121,7 +121,9 @@ import Testing
     let line = #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"dataset":"fsaudit.gap"},"message":"text"}"#
     try directory.write("events.jsonl", line + "\n")
     let configuration = try directory.write("fsaudit.toml", "[daemon]\nruntime_directory = \"\(directory["run"])\"\n")
-    for arguments in [["--version"], ["tail", "--log", directory.path], ["status", "--json", "--config", configuration]] {
+    for arguments in [
+      ["--version"], ["watch", directory.path], ["tail", "--log", directory.path], ["status", "--json", "--config", configuration],
+    ] {
       let closed = try run("sh", ["-c", "exec \"$0\" \"$@\" >&-", fsauditBinary] + arguments)
       #expect(closed.status == 5 && closed.errorText.hasPrefix("fsaudit: stdout: Bad file descriptor"), "\(arguments): \(closed)")
     }
