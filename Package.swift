@@ -87,6 +87,7 @@ let package = Package(
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
+    tests("DaemonTests", ["Daemon"]),
   ]
 )
 

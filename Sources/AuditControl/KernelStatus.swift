@@ -63,6 +63,15 @@ package enum KernelSetting: Sendable, Hashable {
     }
   }
 
+  /// From auditctl's spelling; nil for a setting that it does not name.
+  init?(option: String, value: UInt32) {
+    let all: [KernelSetting] = [
+      .enabled(value), .failure(value), .rateLimit(value), .backlogLimit(value), .backlogWaitTime(value),
+    ]
+    guard let setting = all.first(where: { $0.parts.option == option }) else { return nil }
+    self = setting
+  }
+
   /// The same setting as `status` has it: what undoes this one.
   package func current(in status: KernelStatus) -> KernelSetting {
     switch self {

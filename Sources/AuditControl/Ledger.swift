@@ -30,7 +30,15 @@ package struct Ledger: Sendable {
     package var identity: String
   }
 
+  /// A setting of the kernel that the ledger's process has changed, and puts back.
+  package struct Change: Sendable, Equatable {
+    package let from: KernelSetting
+    package let to: KernelSetting
+  }
+
   package var entries: [Entry] = []
+  /// None in the main ledger.
+  package var changes: [Change] = []
   /// The process whose rules these are, `PID STARTTIME`; nil in the main ledger.
   package var owner: String?
 
@@ -51,6 +59,12 @@ package struct Ledger: Sendable {
         owner = "\(words[1]) \(words[2])"
         continue
       }
+      if words.count == 4, words[0] == "setting", let from = UInt32(words[2]), let to = UInt32(words[3]),
+        let from = KernelSetting(option: String(words[1]), value: from), let to = KernelSetting(option: String(words[1]), value: to)
+      {
+        changes.append(Change(from: from, to: to))
+        continue
+      }
       let rules = words.count > 4 ? words[4].split(separator: ",").map { unhex($0).flatMap(Rule.init(data:)) } : []
       guard words.count > 4, let origin = Origin(rawValue: String(words[0])), let text = unhex(words[3]), !rules.contains(nil) else {
         throw Failure(
@@ -67,6 +81,7 @@ package struct Ledger: Sendable {
   /// Replaces the file at `path` in one step.
   package func write(to path: String) throws(Failure) {
     var text = owner.map { "process \($0)\n" } ?? ""
+    for change in changes { text += "setting \(change.from.parts.option) \(change.from.parts.value) \(change.to.parts.value)\n" }
     for entry in entries {
       let rules = entry.rules.map { hex($0.data) }.joined(separator: ",")
       let identity = entry.identity.isEmpty ? "-" : entry.identity

@@ -67,7 +67,11 @@ package struct RuleBook: ~Copyable {
     defer { withExtendedLifetime(lock) {} }
     if line.operation == .remove { return try removeHeld(line) }
     for control in line.controls {
-      if case .deleteAll(let key) = control { return try removeAllHeld(key: key) }
+      // auditctl's -D belongs to files that say all there is; here it would take the daemon's rules with it
+      if case .deleteAll = control {
+        throw Failure(
+          "-D removes rules, it adds none", advice: "`fsaudit rule remove -D` removes all of fsaudit's, the daemon's, too", exit: .usage)
+      }
       try apply(control, permissions)
     }
     guard line.operation != nil else { return Outcome() }

@@ -1,6 +1,7 @@
 import CAudit
 import Glibc
 import System
+import SystemPackage
 
 /// A setting or action that rule files contain beside rules.
 package enum RuleControl: Sendable, Hashable {
@@ -45,7 +46,12 @@ package struct RuleLine: Sendable {
 
 /// What a path leads to, for `-w`. A parameter of the parser, so that tests need no files.
 package struct PathResolver: Sendable {
-  package enum Target: Sendable { case file([UInt8]), directory([UInt8]), missing }
+  package enum Target: Sendable {
+    case file([UInt8]), directory([UInt8])
+    /// It leads nowhere, and why: ENOENT, or that a link leads in circles, that something on the way is no directory …
+    case unreachable(Errno)
+    package static let missing = Target.unreachable(.noSuchFileOrDirectory)
+  }
   package let resolve: @Sendable ([UInt8]) -> Target
   package init(_ resolve: @escaping @Sendable ([UInt8]) -> Target) { self.resolve = resolve }
 
@@ -55,12 +61,23 @@ package struct PathResolver: Sendable {
       let resolved = (path + [0]).withUnsafeBufferPointer({ bytes in
         bytes.withMemoryRebound(to: CChar.self) { $0.baseAddress.flatMap { realpath($0, nil) } }
       })
-    else { return .missing }
+    else { return .unreachable(Errno(rawValue: errno)) }
     defer { free(resolved) }
     var status = stat()
-    guard stat(resolved, &status) == 0 else { return .missing }
+    guard stat(resolved, &status) == 0 else { return .unreachable(Errno(rawValue: errno)) }
     let bytes = UnsafeBufferPointer(start: resolved, count: strlen(resolved)).map { UInt8(bitPattern: $0) }
     return status.st_mode & S_IFMT == S_IFDIR ? .directory(bytes) : .file(bytes)
+  }
+
+  /// What a person is told of an unreachable path.
+  /// - Parameter missingAdvice: what to do about one that does not exist.
+  static func failure(_ path: [UInt8], _ code: Errno, missingAdvice: String) -> Failure {
+    let name = printable(String(decoding: path, as: UTF8.self))
+    return switch code {
+    case .noSuchFileOrDirectory: Failure("\(name): it does not exist", advice: missingAdvice, exit: .usage)
+    case .permissionDenied: Failure("\(name): \(code)", advice: "run it as root", exit: .notPermitted)
+    default: Failure("\(name): \(code)", advice: "name a path that leads to a file or directory", exit: .usage)
+    }
   }
 }
 
@@ -224,12 +241,12 @@ extension RuleLine {
     switch paths.resolve(path) {
     case .file(let path): object = RuleField(AUDIT_WATCH, text: path)
     case .directory(let path): object = RuleField(AUDIT_DIR, text: path)
-    case .missing where removing:
+    case .unreachable where removing:
       let trimmed = path.lastIndex { $0 != UInt8(ascii: "/") }.map { Array(path[...$0]) } ?? path
       object = RuleField(AUDIT_WATCH, text: trimmed)
-    case .missing where whenCreated: return []
-    case .missing:
-      throw Failure("\(name): it does not exist", advice: "create it first, or add --when-created to wait for it", exit: .usage)
+    case .unreachable(.noSuchFileOrDirectory) where whenCreated, .unreachable(.notDirectory) where whenCreated: return []
+    case .unreachable(let code):
+      throw PathResolver.failure(path, code, missingAdvice: "create it first, or add --when-created to wait for it")
     }
     let permissions = FilePermissions(rawValue: rule.field(AUDIT_PERM)?.value ?? 0)
     var result: [Rule] = []

@@ -8,9 +8,11 @@ package struct RuleRepair: Sendable, Equatable {
     case installed
     /// Its directory was replaced or had been gone; its rules are in the kernel again. Between the two nothing was watched: a gap in coverage.
     case rearmed
-    /// Its path does not exist.
+    /// Its path does not exist yet.
     case waiting
-    /// Its path is there but its rules are not: somebody removed them. They stay away until a load or `rule add`.
+    /// Its path was there and is gone: it is watched again when it comes back.
+    case pathGone
+    /// Its path is there but its rules are not: somebody removed them. They stay away until a load, ``RuleBook/putBack()`` or `rule add`.
     case removedByOthers
     /// The kernel refuses it.
     case refused
@@ -40,12 +42,32 @@ extension RuleBook {
     return repairs
   }
 
+  /// Adds those of our rules again that somebody removed although what they watch is there. Not by itself: only when the administrator asks
+  /// for our rules, because it may have been the administrator who removed them.
+  /// - Returns: what was added.
+  package mutating func putBack() throws(Failure) -> [Rule] {
+    let lock = try locked()
+    defer { withExtendedLifetime(lock) {} }
+    let kernel = Set(try rules())
+    var added: [Rule] = []
+    for entry in try Ledger(path: ledgerPath).entries where Ledger.identity(of: entry.rules) == entry.identity {
+      let missing = entry.rules.filter { !kernel.contains($0) }
+      if missing.isEmpty { continue }
+      let isFirst = ruleArguments(line: entry.line).flatMap { try? RuleLine($0) }?.operation == .prepend
+      do { try change(missing.map { isFirst ? .prepend($0) : .append($0) }) } catch {
+        throw named(error, printable(String(decoding: entry.line, as: UTF8.self)))
+      }
+      added += missing
+    }
+    return added
+  }
+
   /// Nil where the entry is in force.
   private mutating func repair(_ ledger: inout Ledger, _ index: Int, _ kernel: Set<Rule>) throws(Failure) -> RuleRepair.State? {
     let old = ledger.entries[index].rules
     let present = old.filter(kernel.contains)
     if !old.isEmpty {
-      guard let identity = Ledger.identity(of: old) else { return .waiting }
+      guard let identity = Ledger.identity(of: old) else { return .pathGone }
       if identity == ledger.entries[index].identity { return present.count == old.count ? nil : .removedByOthers }
     }
     // The line is read anew: its path may lead elsewhere now.

@@ -14,18 +14,15 @@ package enum LiveSources {
       guard pid > 0, descriptor >= 0 else { return false }
       let link = "/proc/\(pid)/fd/\(descriptor)"
       guard let target = linkTarget(link), target.first == UInt8(ascii: "/") else { return false }
-      let text = String(decoding: target, as: UTF8.self)
-      guard Array(text.utf8) == target else { return false }
       // the process may have closed it and opened something else since the event
       if !identity.isUnknown {
-        guard let object = examine(path: text), object.inode == identity.inode else { return false }
+        guard let object = examine(path: target), object.inode == identity.inode else { return false }
       }
       path += target
       return true
     },
     entry: { directory, identity, name in
-      let text = String(decoding: directory, as: UTF8.self)
-      guard Array(text.utf8) == directory, let opened = try? WalkedDirectory(text) else { return false }
+      guard let opened = try? WalkedDirectory(directory) else { return false }
       var examined = 0
       while let entry = opened.next(), examined < 10_000 {
         examined += 1

@@ -22,6 +22,8 @@ package struct ReceiverCounters: Sendable, Equatable {
   package var lastSerial: UInt32 = 0
   package var lastTimeMs: Int64 = 0
   package var replacedBy: UInt32?
+  /// CONFIG_CHANGE records: somebody changed rules or settings.
+  package var ruleChanges: UInt64 = 0
   package var mapEntries = 0
   package var mapDirectories = 0
   package var mapBytes = 0
@@ -228,7 +230,9 @@ package struct Receiver: ~Copyable {
     let empty = [UInt8]()
     guard input.kernel != nil else { return receiveLines(now) }
     let outcome = try input.kernel?.receive { type, text in
-      if pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now) {
+      let type = RecordType(rawValue: type)
+      if type == .configChange { counters.ruleChanges &+= 1 }
+      if pipeline.add(type: type, text: text, node: empty.span.bytes, now: now) {
         serials.arrived(pipeline.assembler.reader.last.serial)
       }
     }
@@ -242,6 +246,7 @@ package struct Receiver: ~Copyable {
       let goesOn = try input.plugin?.receive { line in
         guard let prefix = LinePrefix(line) else { return }
         records += 1
+        if prefix.type == .configChange { counters.ruleChanges &+= 1 }
         pipeline.add(
           type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
       }

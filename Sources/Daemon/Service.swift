@@ -15,30 +15,42 @@ import System
 /// The main thread does what may take its time: signals, rules, the kernel's counters, status, systemd.
 package final class Service {
   let settings: Settings
-  private let settingsPath: String?
-  private let version: String
+  let settingsPath: String?
+  let version: String
   var log: Logger
-  private let host: String
+  let host: String
 
-  private let queue: BatchQueue
+  let queue: BatchQueue
   let mailbox: ReceiverMailbox
-  private let walk: TreeWalk
+  let walk: TreeWalk
   private let status = LogStatus()
-  private let accounts = Accounts()
-  private let housekeeping = Condition()
-  private let startedMs = milliseconds(CLOCK_REALTIME)
+  let accounts = Accounts()
+  let housekeeping = Condition()
+  let stopping = Flag()
+  let startedMs = milliseconds(CLOCK_REALTIME)
 
-  private var original = KernelStatus()
+  var original = KernelStatus()
   /// What we set in the kernel, to be put back if it is still so.
-  private var ours: [KernelSetting] = []
-  private var source = Settings.Source.Kind.auto
-  private var memo = KernelMemo(directory: "")
+  var ours: [KernelSetting] = []
+  var source = Settings.Source.Kind.auto
+  var memo = KernelMemo(directory: "")
   var trees = WatchedTrees([])
   var rules: [Rule] = []
   private var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
-  var rulesFault: String?
+
+  /// What is wrong with rules.d, and since when the kernel therefore has other rules than it wants, if ever since the start.
+  var rulesFault: Failure?
+  var faultSinceMs: Int64?
+  var missing = MissingRules()
+  /// Lines whose path is gone, or which the kernel refuses: told once.
+  var inactive: Set<String> = []
+  /// When the rules were last looked after.
+  var rulesSeenMs = milliseconds(CLOCK_REALTIME)
+  private var ruleChanges: UInt64 = 0
+  private var trouble = LogTrouble()
+  private var toldStatus = ""
 
   /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
   package init(_ settings: Settings, settingsPath: String?, version: String) throws {
@@ -66,14 +78,25 @@ package final class Service {
     let control = try LocalSocket.listen(at: "\(settings.daemon.runtimeDirectory)/control")
 
     var audit = try openKernel()
+    // before the kernel's settings are looked at: a killed `watch` has changed them
+    try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
     original = try audit.status()
     kernel = original
     let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
-    if source != .plugin { try configure(&audit) }
-
     let writer = SegmentWriter(logPolicy, host: host, status: status)
+    try check(writer)
+    // before the first thread: what fails here is taken back, and the daemon does not start
+    do {
+      if source != .plugin { try configure(&audit) }
+      try loadFirstRules()
+      if source != .plugin { try enable(&audit) }
+    } catch {
+      takeBack(&audit)
+      throw error
+    }
+
     let recovery = writer.recover()
     let writing = Handoff(writer)
     let queue = queue
@@ -85,10 +108,8 @@ package final class Service {
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
     let receiverThread = try startReceiver(input)
-    loadRules(&audit)
-    if source != .plugin { try enable(&audit) }
-
-    notifyServiceManager("READY=1\nSTATUS=\(source.rawValue), \(rules.count) rules")
+    notifyServiceManager("READY=1")
+    tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
     var fault: (any Error)?
     do { try supervise(signals, control, &audit) } catch {
@@ -107,139 +128,6 @@ package final class Service {
     keeperThread.join()
     log.notice("stopped")
     if let fault { throw fault }
-  }
-
-  // MARK: Starting
-
-  /// Opens what the settings name, and notes in `source` what became of it.
-  private func openInput() throws -> RecordInput {
-    let wanted: KernelSource
-    switch settings.source.kind {
-    case .auto: wanted = .auto
-    case .unicast: wanted = .unicast
-    case .multicast: wanted = .multicast
-    case .plugin:
-      source = .plugin
-      return RecordInput(try PluginStream.standardInput())
-    }
-    let stream = try KernelStream.open(wanted, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
-    source = stream.source == .unicast ? .unicast : .multicast
-    return RecordInput(stream)
-  }
-
-  private var logPolicy: LogPolicy {
-    var policy = LogPolicy(directory: settings.log.directory)
-    policy.group = settings.log.groupID
-    policy.rotateBytes = Int64(settings.log.rotateSizeBytes)
-    policy.rotateEverySeconds = settings.log.rotateEvery.map { $0.components.seconds }
-    policy.sync =
-      switch settings.log.sync {
-      case .none: .none
-      case .interval: .interval(milliseconds: settings.log.syncInterval.milliseconds)
-      case .batch: .everyBatch
-      }
-    return policy
-  }
-
-  private func makeDirectories() throws {
-    for (path, mode) in [(settings.daemon.runtimeDirectory, 0o755), (settings.daemon.stateDirectory, 0o700)] as [(String, mode_t)] {
-      do { try makeDirectory(path, mode: mode) } catch {
-        if error.code != .fileExists { throw error.failure(advice: "create it, or name another in \(settingsPath ?? "fsaudit.toml")") }
-      }
-    }
-  }
-
-  private func openKernel() throws -> KernelAudit {
-    do { return try KernelAudit() } catch { throw KernelAudit.failure(error, enabled: nil) }
-  }
-
-  /// Queue length and waiting time, as the settings want them; refused in a locked configuration, which is said and lived with.
-  private func configure(_ audit: inout KernelAudit) throws {
-    let wanted: [KernelSetting] = [
-      .backlogLimit(settings.source.backlogLimitRecords), .backlogWaitTime(try settings.source.backlogWaitJiffies()),
-    ]
-    memo.remember(original)
-    for setting in wanted where setting != setting.current(in: original) {
-      do {
-        try audit.set(setting)
-        ours.append(setting)
-      } catch { log.warning("\(audit.failure(error)); going on with what the kernel has") }
-    }
-  }
-
-  private func enable(_ audit: inout KernelAudit) throws {
-    guard original.enabled == 0 else { return }
-    do {
-      try audit.set(.enabled(1))
-      ours.append(.enabled(1))
-    } catch { throw audit.failure(error) }
-  }
-
-  /// The first lines of this run: what may be missing since the last one, then that it begins.
-  private func announceStart(_ recovery: Recovery) {
-    let pid = getpid()
-    var start = DaemonNotice(.start, pid: pid, version: version, message: "started, reading the \(source.rawValue) stream")
-    start.details = [("source", source.rawValue), ("kernel_lost", "\(original.lost)")]
-    mailbox.post { orders in
-      if recovery.hasHistory {
-        orders.gaps.append(
-          Gap(
-            .notRunning, firstSerial: recovery.lastSerial.map { $0 &+ 1 }, sinceMs: recovery.lastTimeMs, untilMs: startedMs,
-            detail: recovery.wasCleanStop ? "stopped in order" : "ended without a stop: killed, or the machine went down"))
-      }
-      if recovery.hasHistory, !recovery.wasCleanStop {
-        var mended = DaemonNotice(
-          .recovered, pid: pid, version: version,
-          message: recovery.truncatedBytes > 0
-            ? "the last run ended without a stop; an incomplete last line was cut off" : "the last run ended without a stop")
-        mended.details = [("truncated_bytes", "\(recovery.truncatedBytes)")]
-        orders.notices.append(mended)
-      }
-      orders.notices.append(start)
-    }
-  }
-
-  private func startReceiver(_ input: consuming RecordInput) throws -> Thread {
-    let handoff = Handoff(input)
-    let (queue, mailbox, walk, host, accounts) = (queue, mailbox, walk, host, accounts)
-    let capacity = settings.directoryMap.maxEntries
-    return try Thread("receiver") {
-      guard let input = handoff.take() else { return }
-      let pipeline = Pipeline(
-        assembler: Assembler(endsAtProctitle: false),
-        interpreter: Interpreter(map: FileChanges.DirectoryMap(capacity: capacity), lookup: LiveSources.lookup),
-        encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
-      let receiver = Receiver(
-        input: input, pipeline: pipeline, feed: BatchFeed(queue, host: host), mailbox: mailbox, walk: walk, host: host)
-      do { try receiver.run() } catch { mailbox.fail("\(error)") }
-    }
-  }
-
-  private func startHousekeeper() throws -> Thread {
-    var policy = RetentionPolicy()
-    policy.compressionLevel = settings.log.compress == .zstd ? Int32(settings.log.compressLevel) : nil
-    policy.maximumSegments = settings.log.keepCount
-    policy.maximumAgeSeconds = settings.log.keepAge.map { $0.components.seconds }
-    policy.maximumBytes = settings.log.keepSizeBytes.map { Int64($0) }
-    let keeper = Housekeeper(directory: settings.log.directory, policy: policy)
-    let (housekeeping, stopping, log) = (housekeeping, stopping, log)
-    return try Thread("housekeeper") {
-      while !stopping.isSet {
-        let report = keeper.run(stop: { stopping.isSet })
-        for deleted in report.deleted {
-          log.notice("removed \(deleted.fileName) (\(deleted.bytes) bytes): limit by \(deleted.limit.rawValue)")
-        }
-        for failure in report.failures { log.error("\(failure)") }
-        housekeeping.wait(milliseconds: 10_000)
-      }
-    }
-  }
-
-  private let stopping = Flag()
-
-  private func stopHousekeeper() {
-    stopping.set()
-    housekeeping.signal()
   }
 
   // MARK: Running
@@ -263,11 +151,13 @@ package final class Service {
         }
       }
       let now = milliseconds(CLOCK_MONOTONIC)
-      if now >= nextLook {
+      let counters = mailbox.counters
+      // rules that somebody changes are looked at at once
+      if now >= nextLook || counters.ruleChanges != ruleChanges {
+        ruleChanges = counters.ruleChanges
         look(&audit)
         nextLook = now + interval
       }
-      let counters = mailbox.counters
       rates.note(counters, nowMs: now)
       if counters.hasEnded { return }
       if let fault = counters.fault { throw Failure("receiving failed: \(fault)", exit: .inputOutput) }
@@ -278,6 +168,8 @@ package final class Service {
       } else if now - silentSince > 60_000 {
         throw Failure("the receiving thread has stood still for a minute", advice: "report this with the journal", exit: .inputOutput)
       }
+      if let message = trouble.note(isStalled: queue.depth.stalledBy != nil, nowMs: now) { tell(message) }
+      tellStatus()
       if isAsked { control.answer { statusJSON() } }
     }
   }
@@ -291,7 +183,8 @@ package final class Service {
         report(Gap(.kernelLost, count: UInt64(lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
       }
       if source == .unicast, now.pid != UInt32(getpid()), kernel.pid == UInt32(getpid()) {
-        report(Gap(.replaced, untilMs: milliseconds(CLOCK_REALTIME), detail: now.pid == 0 ? "nobody is registered" : "pid \(now.pid)"))
+        let who = now.pid == 0 ? "nobody is registered" : "pid \(now.pid)"
+        report(Gap(.replaced, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: who))
         log.error("the kernel sends its records to somebody else now (pid \(now.pid)): restart fsaudit to read them beside it")
       }
       if now.enabled == 0, kernel.enabled != 0 {
@@ -328,8 +221,12 @@ package final class Service {
       notice.message = "reload: \(error)"
       log.error("\(error)")
     }
-    loadRules(&audit)
-    if let rulesFault { (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)") }
+    loadRules()
+    if let rulesFault {
+      log.error("rules: \(rulesFault)")
+      (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)")
+    }
+    look(&audit)
     mailbox.post { $0.notices.append(notice) }
     notifyServiceManager("READY=1")
   }
@@ -337,20 +234,11 @@ package final class Service {
   // MARK: Stopping
 
   private func stop(_ audit: inout KernelAudit) {
-    if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
-      do {
-        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-        _ = try book.load([])
-      } catch { log.error("rules could not be unloaded: \(error)") }
-    }
-    if let now = try? audit.status() {
-      for setting in ours where setting.current(in: now) == setting {
-        do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
-      }
-      memo.forget()
-      if now.lost > kernel.lost {
-        report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
-      }
+    look(&audit)
+    reportUncovered()
+    takeBack(&audit)
+    if let now = try? audit.status(), now.lost > kernel.lost {
+      report(Gap(.kernelLost, count: UInt64(now.lost &- kernel.lost), sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME)))
     }
     drainKernel(&audit)
     let notice = DaemonNotice(.stop, pid: getpid(), version: version, message: "stopped")
@@ -358,6 +246,21 @@ package final class Service {
       orders.lastNotice = notice
       orders.stop = true
     }
+  }
+
+  /// Leaves the kernel as it was, as far as it is still as we set it.
+  private func takeBack(_ audit: inout KernelAudit) {
+    if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
+      do {
+        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+        _ = try book.load([])
+      } catch { log.error("rules could not be unloaded: \(error)") }
+    }
+    guard let now = try? audit.status() else { return }
+    for setting in ours where setting.current(in: now) == setting {
+      do throws(SystemError) { try audit.set(setting.current(in: original)) } catch { log.warning("\(audit.failure(error))") }
+    }
+    memo.forget()
   }
 
   /// Waits until the kernel has sent what it has queued: once we are not registered, that goes to the kernel log instead. On a host whose other
@@ -371,10 +274,33 @@ package final class Service {
 
   // MARK: Status
 
+  /// What `systemctl status` shows, whenever it changes.
+  private func tellStatus() {
+    var text = "\(source.rawValue), \(rules.count) rules"
+    if let rulesFault { text += "; rules.d is not loaded: \(rulesFault)" }
+    if !missing.lines.isEmpty { text += "; somebody removed \(missing.lines.briefly)" }
+    if let cause = queue.depth.stalledBy { text += "; the log cannot be written: \(cause)" }
+    if text == toldStatus { return }
+    toldStatus = text
+    notifyServiceManager("STATUS=\(text)")
+  }
+
+  private func tell(_ message: LogTrouble.Message) {
+    switch message {
+    case .cannotWrite:
+      let code = status.counters.lastFailure ?? .ioError
+      log.error(
+        "the log in \(settings.log.directory) cannot be written: \(code) (\(name(of: code))): \(LogTrouble.advice(code)); what comes is kept in memory, and beyond \(settings.log.queueSizeBytes) bytes counted as missing"
+      )
+    case .writesAgain(let seconds): log.notice("the log is written again, after \(seconds) s")
+    }
+  }
+
   private func statusJSON() -> [UInt8] {
     StatusReport(
       version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
-      ourRules: ourRuleCount, rulesFault: rulesFault, receiver: mailbox.counters, rates: rates, queue: queue.depth, log: status.counters,
+      ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates,
+      queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts
     ).json()
   }

@@ -28,6 +28,8 @@ struct StatusReport {
   var kernel: KernelStatus
   var rules: Int
   var ourRules: Int
+  /// Lines whose rules somebody removed.
+  var missingRules: [String]
   var rulesFault: String?
   var receiver: ReceiverCounters
   var rates: Rates
@@ -47,7 +49,11 @@ struct StatusReport {
     json.raw(",\"source\":")
     json.string(source.rawValue)
     object(&json, ",\"kernel\":{", kernelFields)
-    object(&json, ",\"rules\":{", [("total", Int64(rules)), ("ours", Int64(ourRules))])
+    object(&json, ",\"rules\":{", [("total", Int64(rules)), ("ours", Int64(ourRules)), ("missing", Int64(missingRules.count))])
+    if !missingRules.isEmpty {
+      json.raw(",\"missing_rules\":")
+      json.string(missingRules.briefly)
+    }
     if let rulesFault {
       json.raw(",\"rules_fault\":")
       json.string(rulesFault)

@@ -101,8 +101,7 @@ package final class TreeWalk: Sendable {
 
   private func walk(_ path: [UInt8]) {
     let devices = mountDevices()
-    let text = String(decoding: path, as: UTF8.self)
-    guard Array(text.utf8) == path, let root = try? WalkedDirectory(text), let object = root.examine() else { return }
+    guard let root = try? WalkedDirectory(path), let object = root.examine() else { return }
     let identity = FileIdentity(object, devices, device: nil)
     walk(root, identity, device: identity.device, mount: object.mount, devices: devices, rootPath: path, depth: 0)
   }

@@ -9,11 +9,12 @@ import System
 
 /// `fsaudit watch`: rules for as long as one looks, and what they show, at once.
 ///
-/// One thread does everything in turn; whatever ends it, the rules go with it. A SIGKILL alone leaves them behind, recorded,
-/// and the next start of any fsaudit takes them away.
+/// One thread does everything in turn but print; whatever ends it, the rules go with it, and the kernel's settings are as before. A SIGKILL alone
+/// leaves them behind, recorded, and the next `watch` or `run` puts them right.
 package final class Watcher {
   package struct Options: Sendable {
-    package var paths: [String]
+    /// Bytes: a path need not be UTF-8.
+    package var paths: [[UInt8]]
     package var permissions: FilePermissions
     /// The rule key to record the changes under; nil for one of our own that is not shown.
     package var key: String?
@@ -21,7 +22,7 @@ package final class Watcher {
     package var times: Bool
     package var runtimeDirectory = RuleBook.standardDirectory
 
-    package init(paths: [String], permissions: FilePermissions, key: String?, times: Bool) {
+    package init(paths: [[UInt8]], permissions: FilePermissions, key: String?, times: Bool) {
       self.paths = paths
       self.permissions = permissions
       self.key = key
@@ -31,35 +32,41 @@ package final class Watcher {
 
   private let options: Options
   private let key: String
-  private let print: (RawSpan) throws -> Void
-  private let flush: () throws -> Void
+  private let host = hostName()
 
-  private var original = KernelStatus()
-  private var changed: [KernelSetting] = []
   private var lost: UInt32 = 0
+  /// Somebody has changed rules, perhaps ours.
+  private var rulesMayDiffer = false
+  /// When all paths were last known to be watched, and since when those are not that are not.
+  private var lastSoundMs = milliseconds(CLOCK_REALTIME)
+  private var unwatchedSinceMs: [[UInt8]: Int64] = [:]
+  private var line = LogLine()
+  private var shown = JSONWriter()
 
-  /// - Parameters:
-  ///   - print: gets each line of native JSON that is to be shown, without its newline.
-  ///   - flush: called when nothing more is waiting.
-  package init(_ options: Options, print: @escaping (RawSpan) throws -> Void, flush: @escaping () throws -> Void) {
+  package init(_ options: Options) {
     self.options = options
     key = options.key ?? "fsaudit-watch-\(getpid())"
-    self.print = print
-    self.flush = flush
   }
 
-  /// Watches until a signal comes or the reader of stdout goes away.
-  package func run() throws {
+  /// Watches until a signal comes or the reader of stdout goes away; the lines go to `sink`.
+  package func run(_ sink: some LineSink) throws {
     let signals = try Signals([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
     guard geteuid() == 0 else { throw Failure("watching needs root", advice: "try: sudo fsaudit watch …", exit: .notPermitted) }
     try TemporaryRules.cleanStale(directory: options.runtimeDirectory)
     let lines = try options.paths.flatMap { path in
       try TemporaryRules.lines(
-        path: Array(path.utf8), permissions: options.permissions, times: options.times, key: Array(key.utf8))
+        path: path, permissions: options.permissions, times: options.times, key: Array(key.utf8))
     }
+    let printer = try PrinterThread(sink)
+    try watch(lines, signals, printer)
+    // by now the rules are gone
+    try printer.finish()
+  }
+
+  private func watch(_ lines: [RuleLine], _ signals: borrowing Signals, _ printer: PrinterThread) throws {
     var audit: KernelAudit
     do { audit = try KernelAudit() } catch { throw KernelAudit.failure(error, enabled: nil) }
-    original = try audit.status()
+    let original = try audit.status()
     lost = original.lost
     var book = try RuleBook(directory: options.runtimeDirectory)
     if try book.list().compactMap(\.rule).blocksEverything {
@@ -68,43 +75,33 @@ package final class Watcher {
       )
     }
     let stream = try KernelStream.open(.auto, registered: original.pid, receiveBufferBytes: 16 << 20)
-    defer { restore(&audit) }
-    if stream.source == .unicast { try configure(&audit) }
-    let rules = try TemporaryRules(
-      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)), directory: options.runtimeDirectory)
+    var rules = try TemporaryRules(
+      lines, optional: TemporaryRules.ringRules(for: lines, key: Array(key.utf8)),
+      settings: Self.settings(original, isRegistered: stream.source == .unicast), directory: options.runtimeDirectory)
     defer { do { try rules.remove() } catch { complain("fsaudit: the rules could not be removed: \(error)") } }
-    if original.enabled == 0 {
-      do { try audit.set(.enabled(1)) } catch { throw audit.failure(error) }
-      changed.append(.enabled(1))
-    }
     let watched = lines.compactMap(\.watchedPath)
-    try show(stream, WatchedTrees(rules.rules), signals, &audit, count: Set(watched).count)
+    try show(stream, &rules, signals, printer, &audit, count: Set(watched).count)
   }
 
   // MARK: -
 
-  private func configure(_ audit: inout KernelAudit) throws {
-    for setting in [KernelSetting.backlogLimit(16384), .backlogWaitTime(60)] {
-      if case .backlogLimit(let limit) = setting, original.backlogLimit >= limit { continue }
-      // refused where the configuration is locked: then with what there is
-      if (try? audit.set(setting)) != nil { changed.append(setting) }
-    }
-  }
-
-  private func restore(_ audit: inout KernelAudit) {
-    guard let now = try? audit.status() else { return }
-    for setting in changed where setting.current(in: now) == setting { try? audit.set(setting.current(in: original)) }
+  /// What the kernel is set to: the queue is the registered daemon's affair.
+  private static func settings(_ now: KernelStatus, isRegistered: Bool) -> [KernelSetting] {
+    (isRegistered ? [.backlogLimit(max(now.backlogLimit, 16384)), .backlogWaitTime(60)] : []) + (now.enabled == 0 ? [.enabled(1)] : [])
   }
 
   private func show(
-    _ kernelStream: consuming KernelStream, _ trees: WatchedTrees, _ signals: borrowing Signals, _ audit: inout KernelAudit, count: Int
+    _ kernelStream: consuming KernelStream, _ rules: inout TemporaryRules, _ signals: borrowing Signals, _ printer: PrinterThread,
+    _ audit: inout KernelAudit, count: Int
   ) throws {
     var stream = kernelStream
+    let trees = WatchedTrees(rules.rules)
+    var feed = BatchFeed(printer.queue, host: host)
     let accounts = Accounts()
     var pipeline = Pipeline(
       assembler: Assembler(endsAtProctitle: false),
       interpreter: Interpreter(map: DirectoryMap(), coverage: Coverage(trees.scopes), lookup: LiveSources.lookup),
-      encoder: NativeEncoder(hostName: hostName(), names: LiveSources.names(accounts)))
+      encoder: NativeEncoder(hostName: host, names: LiveSources.names(accounts)))
     let walk = try TreeWalk()
     pipeline.interpreter.map.beginWalk()
     for root in trees.roots { walk.request(root) }
@@ -116,6 +113,7 @@ package final class Watcher {
     try poll.add(walk.descriptor, tag: 2)
     // a reader that goes away while nothing happens is noticed too; a file cannot be polled and never goes away
     try? poll.add(1, tag: 3, input: false)
+    try poll.add(printer.ended.descriptor.raw, tag: 4)
     var isAnnounced = false
     var isToldToWait = false
     let patience = milliseconds(CLOCK_MONOTONIC) + 5000
@@ -126,6 +124,7 @@ package final class Watcher {
         if tag == 1 { ends = true }
         if tag == 2 { walk.apply(to: &pipeline.interpreter.map) }
         if tag == 3, hangUp { ends = true }
+        if tag == 4 { ends = true }
       }
       let now = milliseconds(CLOCK_MONOTONIC)
       if !isAnnounced, !isToldToWait, now > patience - 4000, isatty(2) == 1 {
@@ -136,11 +135,12 @@ package final class Watcher {
         isAnnounced = true
         complain("fsaudit: watching \(count) path\(count == 1 ? "" : "s") (\(stream.source.rawValue))")
       }
-      if isAnnounced { try receive(&stream, &pipeline, now) }
+      if isAnnounced { try receive(&stream, &pipeline, &feed, now) }
       if now >= nextTick {
         nextTick = now + 1000
         pipeline.expire(now: now)
-        noteLoss(&audit, &pipeline)
+        noteLoss(&audit, &feed)
+        follow(&rules, &pipeline, &feed)
         for path in pipeline.interpreter.walkRequests {
           pipeline.interpreter.map.beginWalk()
           walk.request(path)
@@ -148,67 +148,100 @@ package final class Watcher {
         pipeline.interpreter.walkRequests.removeAll()
         if accounts.haveChanged() { pipeline.encoder.forgetNames() }
       }
-      try emit(&pipeline)
+      show(&pipeline, &feed)
     }
     // what was done before the signal is still in the kernel's queue: once we are not registered it goes elsewhere
     let deadline = milliseconds(CLOCK_MONOTONIC) + 2000
     repeat {
       let isEmpty = (try? audit.status().backlog == 0) ?? true
       pause(microseconds: 5000)
-      let received = try receive(&stream, &pipeline, milliseconds(CLOCK_MONOTONIC))
-      try emit(&pipeline)
+      let received = try receive(&stream, &pipeline, &feed, milliseconds(CLOCK_MONOTONIC))
+      show(&pipeline, &feed)
       if isEmpty && received == 0 { break }
     } while milliseconds(CLOCK_MONOTONIC) < deadline
     stream.unregister()
-    try receive(&stream, &pipeline, milliseconds(CLOCK_MONOTONIC))
+    try receive(&stream, &pipeline, &feed, milliseconds(CLOCK_MONOTONIC))
     pipeline.finish()
-    try emit(&pipeline)
+    show(&pipeline, &feed)
     walk.stop()
     walker.join()
   }
 
   @discardableResult
-  private func receive(_ stream: inout KernelStream, _ pipeline: inout Pipeline, _ now: Int64) throws -> Int {
+  private func receive(_ stream: inout KernelStream, _ pipeline: inout Pipeline, _ feed: inout BatchFeed, _ now: Int64) throws -> Int {
     let empty = [UInt8]()
     var total = 0
     while total < 4096 {
       let outcome = try stream.receive { type, text in
-        pipeline.add(type: RecordType(rawValue: type), text: text, node: empty.span.bytes, now: now)
+        let type = RecordType(rawValue: type)
+        if type == .configChange { rulesMayDiffer = true }
+        pipeline.add(type: type, text: text, node: empty.span.bytes, now: now)
       }
       total += outcome.records
-      if outcome.overrun {
-        pipeline.encoder.lines.line(
-          Gap(.overrun, untilMs: milliseconds(CLOCK_REALTIME)), timeMs: milliseconds(CLOCK_REALTIME), host: hostName())
-      }
+      if outcome.overrun { feed.report(Gap(.overrun, untilMs: milliseconds(CLOCK_REALTIME))) }
       if !outcome.isFull { break }
     }
     return total
   }
 
-  private func noteLoss(_ audit: inout KernelAudit, _ pipeline: inout Pipeline) {
+  private func noteLoss(_ audit: inout KernelAudit, _ feed: inout BatchFeed) {
     guard let now = try? audit.status() else { return }
     if now.lost > lost {
-      let time = milliseconds(CLOCK_REALTIME)
-      pipeline.encoder.lines.line(Gap(.kernelLost, count: UInt64(now.lost - lost), untilMs: time), timeMs: time, host: hostName())
+      feed.report(Gap(.kernelLost, count: UInt64(now.lost - lost), untilMs: milliseconds(CLOCK_REALTIME)))
     }
     lost = now.lost
   }
 
-  /// Shows the lines that are about the watched paths: beside another daemon, everybody's events come.
-  private func emit(_ pipeline: inout Pipeline) throws {
-    if pipeline.encoder.lines.isEmpty { return }
-    var line = LogLine()
-    try pipeline.encoder.lines.withBytes { all in
+  /// Once a second: sees to it that the rules are where their paths lead, and says where they are not.
+  private func follow(_ rules: inout TemporaryRules, _ pipeline: inout Pipeline, _ feed: inout BatchFeed) {
+    let now = milliseconds(CLOCK_REALTIME)
+    defer { lastSoundMs = now }
+    guard rulesMayDiffer || rules.haveMoved else { return }
+    rulesMayDiffer = false
+    do {
+      for (path, fate) in try rules.repair() {
+        let name = printable(String(decoding: path, as: UTF8.self))
+        let since = unwatchedSinceMs[path] ?? lastSoundMs
+        let what: String
+        switch fate {
+        case .removed:
+          what = "\(name) was removed"
+          complain("fsaudit: \(what): it is watched again when it comes back")
+        case .rearmed:
+          what = "\(name) was replaced"
+          complain("fsaudit: \(what): it is watched again, but what happened meanwhile is not shown")
+          pipeline.interpreter.walkRequests.append(path)
+        case .refused(let failure):
+          what = "\(name) was replaced"
+          complain("fsaudit: \(what) and cannot be watched again: \(failure)")
+        case .stripped:
+          what = "somebody removed the rules for \(name)"
+          complain("fsaudit: \(what): to see it again, start fsaudit watch again")
+        }
+        if case .rearmed = fate { unwatchedSinceMs[path] = nil } else { unwatchedSinceMs[path] = since }
+        feed.report(Gap(.coverage, sinceMs: since, untilMs: now, detail: what))
+      }
+    } catch { complain("fsaudit: the rules cannot be looked after: \(error)") }
+  }
+
+  /// Hands the lines about the watched paths to the printer: beside another daemon, everybody's events come. What the printer has no room
+  /// for is counted, and becomes a gap.
+  private func show(_ pipeline: inout Pipeline, _ feed: inout BatchFeed) {
+    pipeline.span = BatchSpan()
+    var span = BatchSpan()
+    pipeline.encoder.lines.withBytes { all in
       var start = 0
       while let end = all.firstIndex(of: UInt8(ascii: "\n"), from: start, before: all.byteCount) {
         let text = all.extracting(start..<end)
+        // an event is what `-p r` and `-p x` show: a program started, an attribute read
+        if line.parse(text), line.dataset == .file || line.dataset == .event, line.strings("tags").contains(key) {
+          shown.raw(bytes: all.extracting(start..<(end + 1)))
+          span.add(serial: line.sequence ?? 0, timeMs: line.timeMs ?? 0)
+        }
         start = end + 1
-        guard line.parse(text) else { continue }
-        let isOurs = line.dataset == .file && line.strings("tags").contains(key)
-        if isOurs || line.dataset == .gap { try print(text) }
       }
     }
     pipeline.encoder.lines.removeAll()
-    try flush()
+    feed.flush(&shown, &span, nowMs: milliseconds(CLOCK_REALTIME))
   }
 }

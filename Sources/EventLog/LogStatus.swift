@@ -15,6 +15,8 @@ package final class LogStatus: Sendable {
     /// Attempts that failed, by errno name (`ENOSPC`).
     package var writeFailures: [String: UInt64] = [:]
     package var rotationFailures: [String: UInt64] = [:]
+    /// What the last attempt that failed met with.
+    package var lastFailure: Errno?
   }
 
   private let state = Mutex(Counters())
@@ -36,7 +38,12 @@ package final class LogStatus: Sendable {
 
   func rotated() { state.withLock { $0.rotations += 1 } }
 
-  func failed(_ code: Errno) { state.withLock { $0.writeFailures[name(of: code), default: 0] += 1 } }
+  func failed(_ code: Errno) {
+    state.withLock {
+      $0.writeFailures[name(of: code), default: 0] += 1
+      $0.lastFailure = code
+    }
+  }
 
   func rotationFailed(_ code: Errno) { state.withLock { $0.rotationFailures[name(of: code), default: 0] += 1 } }
 }

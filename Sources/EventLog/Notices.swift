@@ -36,7 +36,7 @@ package enum GapReason: String, CaseIterable, Sendable {
     case .overrun: "they came faster than they were read and the socket overflowed: raise receive_buffer"
     case .serialGap: "their serials never arrived"
     case .incompleteEvent: "some of their records never arrived"
-    case .queueFull: "the disk took them more slowly than they came"
+    case .queueFull: "they were written more slowly than they came"
     case .writeFailed: "the log could not be written"
     case .logDeleted: "the log file they were in was deleted"
     case .notRunning: "fsaudit was not running"

@@ -30,6 +30,12 @@ package final class SegmentWriter {
     newestNameMs = (try? SegmentSet(directory: policy.directory))?.rotated.last?.name?.timeMs ?? 0
   }
 
+  /// Whether the live segment can be opened, before anything else is done: what is in the way, or nil.
+  package func probe() -> SystemError? {
+    do throws(SystemError) { _ = try openLive() } catch { return error }
+    return nil
+  }
+
   /// At the start, before the first batch: repairs the live segment and says where the log ends. Whatever fails here
   /// fails again at the first batch, which reports it.
   package func recover() -> Recovery {
@@ -70,15 +76,19 @@ package final class SegmentWriter {
   }
 
   /// What is due without a batch: the check of the file's name, the sync, a gap that the writer found.
-  package func maintain(nowMs: Int64, monotonicMs: Int64) {
+  /// - Returns: what is in the way of it, or nil.
+  @discardableResult
+  package func maintain(nowMs: Int64, monotonicMs: Int64) -> SystemError? {
     check(monotonicMs: monotonicMs)
     do throws(SystemError) {
       let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
       try writeGaps(to: file, nowMs: nowMs)
       synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: false)
+      return nil
     } catch {
       live = nil
       status.failed(error.code)
+      return error
     }
   }
 

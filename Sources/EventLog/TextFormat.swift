@@ -166,11 +166,13 @@ package struct TextFormat: Sendable {
     return cell.styled(.dim, colour)
   }
 
-  /// What a line says that is about no file: its message, a command line, or the fields of its first record.
+  /// What a line says that is no change: its message, a command line, the path that was read, or the fields of its first record.
   private func message(_ line: LogLine) -> Cell {
     var words = Cell()
     if let message = line.string("message") {
       words.add(.name(message))
+    } else if !line.string("event.type.0", equals: "start"), let path = object(line) {
+      words.add(.name(path))
     } else if line.has("process.args.0") {
       words.add(.name(line.strings("process.args").joined(separator: " ")))
     } else {
@@ -182,6 +184,20 @@ package struct TextFormat: Sendable {
       if words.width == 0 { words.add(.name(line.strings("fsaudit.record_types").joined(separator: " "))) }
     }
     return line.string("event.outcome", equals: "failure") ? words.styled(.red, colour) : words
+  }
+
+  /// The path that a call was about, of an event that has PATH records.
+  private func object(_ line: LogLine) -> String? {
+    var name: String?
+    var index = 0
+    while let type = line.string("fsaudit.records.\(index).type") {
+      if type == "PATH", line.string("fsaudit.records.\(index).nametype", equals: "NORMAL") {
+        name = line.string("fsaudit.records.\(index).name") ?? name
+      }
+      index += 1
+    }
+    guard let name, !name.hasPrefix("/"), let directory = line.string("process.working_directory") else { return name }
+    return directory + (directory.hasSuffix("/") ? "" : "/") + name
   }
 
   private func gap(_ line: LogLine, _ nowMs: Int64) -> Cell {

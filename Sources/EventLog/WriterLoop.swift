@@ -24,7 +24,8 @@ package func writeLog(from queue: BatchQueue, with writer: SegmentWriter) -> Bat
       writer.finish(nowMs: milliseconds(CLOCK_REALTIME))
       return BatchSpan()
     case .nothing:
-      writer.maintain(nowMs: milliseconds(CLOCK_REALTIME), monotonicMs: milliseconds(CLOCK_MONOTONIC))
+      let fault = writer.maintain(nowMs: milliseconds(CLOCK_REALTIME), monotonicMs: milliseconds(CLOCK_MONOTONIC))
+      queue.stall(by: (fault?.code).map { name(of: $0) })
     case .batch:
       if !persist(&batch, queue, writer) { return rest(of: batch, in: queue) }
     }

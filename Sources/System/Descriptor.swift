@@ -72,6 +72,15 @@ extension Descriptor {
   }
 }
 
+/// Puts something at descriptors 0, 1 and 2 where nothing is open: else the next file that is opened would be taken for stdin, stdout or
+/// stderr. It is open the wrong way round, so that reading and writing fail with EBADF, as they would without it.
+package func holdStandardDescriptors() {
+  for number in Int32(0)...2 where fcntl(number, F_GETFD) == -1 {
+    // the lowest free number is this one
+    _ = linux_open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0)
+  }
+}
+
 /// The whole of a small file (a configuration, something below /proc), at most `limitBytes`.
 package func contents(of path: String, limitBytes: Int = 1 << 20) throws(SystemError) -> [UInt8] {
   let file = try Descriptor.open(path, O_RDONLY)

@@ -41,13 +41,23 @@ package struct LocalSocket: ~Copyable, Sendable {
   }
 
   /// What the process that listens at `path` answers.
-  package static func ask(_ path: String) throws(SystemError) -> [UInt8] {
+  /// - Throws: ETIMEDOUT when it does not within `seconds`: it is stopped, or stuck.
+  package static func ask(_ path: String, seconds: Int) throws(SystemError) -> [UInt8] {
     let peer = Descriptor(adopting: try call("socket", path) { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0) })
     let number = peer.raw
-    try withAddress(path) { address, size throws(SystemError) in
-      try call("connect", path) { connect(number, address, size) }
+    var patience = timeval(tv_sec: seconds, tv_usec: 0)
+    // the sending side's limit is connect(2)'s, too: the queue of those who wait for a stopped process fills up
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+      try call("setsockopt", path) { setsockopt(number, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size)) }
     }
-    return try peer.readToEnd(limitBytes: 1 << 20)
+    do {
+      try withAddress(path) { address, size throws(SystemError) in
+        try call("connect", path) { connect(number, address, size) }
+      }
+      return try peer.readToEnd(limitBytes: 1 << 20)
+    } catch {
+      throw error.code == .wouldBlock ? SystemError(error.call, path, .timedOut) : error
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Lines on their way to stdout, collected so that many cost one write(2). Nothing is written before ``flush()``.
-package struct Output {
+package struct Output: Sendable {
   private var bytes: [UInt8] = []
   private let descriptor: Int32
   private static let enoughBytes = 64 << 10

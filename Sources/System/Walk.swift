@@ -20,9 +20,10 @@ package struct WalkedDirectory: ~Copyable {
   private let stream: OpaquePointer
   private let descriptor: Int32
 
-  /// Opens a directory by path; a symbolic link is not followed.
-  package init(_ path: String) throws(SystemError) {
-    try self.init(call("open", path) { linux_open(path, WalkedDirectory.flags, 0) }, path)
+  /// Opens a directory by path, which need not be UTF-8; a symbolic link is not followed.
+  package init(_ path: [UInt8]) throws(SystemError) {
+    let name = String(decoding: path, as: UTF8.self)
+    try self.init(call("open", name) { linux_open(cString(path), WalkedDirectory.flags, 0) }, name)
   }
 
   /// Opens an entry of `parent`, by its name as bytes with a 0 behind.
@@ -65,7 +66,9 @@ package struct WalkedDirectory: ~Copyable {
 }
 
 /// What the object at `path` is (a symbolic link itself); nil where there is none.
-package func examine(path: String) -> WalkedObject? { examine(AT_FDCWD, Array(path.utf8CString)) }
+package func examine(path: [UInt8]) -> WalkedObject? { examine(AT_FDCWD, cString(path)) }
+
+private func cString(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
 
 private func examine(_ directory: Int32, _ name: [CChar]) -> WalkedObject? {
   var object = linux_object()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import System
+import SystemPackage
 
 /// The root command: a list of subcommands, one file each. Parsing and wiring only.
 struct Fsaudit: ParsableCommand {
@@ -17,14 +18,23 @@ let version = "0.1.0"
 @main
 enum Main {
   static func main() {
+    holdStandardDescriptors()
     // A reader that went away is a quiet success (DESIGN.md): writes report EPIPE instead of killing us half-way.
     signal(SIGPIPE, SIG_IGN)
+    var status = ExitStatus.ok.rawValue
     do {
       var command = try Fsaudit.parseAsRoot()
       try command.run()
-    } catch {
-      exit(report(error))
-    }
+    } catch { status = report(error) }
+    exit(flushed(status))
+  }
+
+  /// Writes what `print` has collected. An answer that could not be written is no success.
+  private static func flushed(_ status: Int32) -> Int32 {
+    // nil: every stream
+    guard fflush(nil) != 0, errno != EPIPE else { return status }
+    complain("fsaudit: stdout: \(Errno(rawValue: errno)): give it somewhere to write to")
+    return [ExitStatus.ok.rawValue, ExitStatus.findings.rawValue].contains(status) ? ExitStatus.inputOutput.rawValue : status
   }
 
   /// Says what went wrong on stderr, in one form for every command, and returns the exit status that goes with it.

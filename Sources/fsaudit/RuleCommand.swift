@@ -18,14 +18,6 @@ struct RuleCommand: ParsableCommand {
   static func book() throws(Failure) -> RuleBook {
     try RuleBook(directory: runDirectory())
   }
-
-  /// The last `count` arguments of the process as they were given: a path need not be UTF-8, and `String` would mend it.
-  static func rawArguments(last count: Int) -> [[UInt8]] {
-    let all = UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
-    return all.suffix(count).compactMap { argument in
-      argument.map { Array(UnsafeBufferPointer(start: $0, count: strlen($0))).map { UInt8(bitPattern: $0) } }
-    }
-  }
 }
 
 /// What `rule add` and `rule remove` have in common: everything after the name belongs to the rule, dashes and all.
@@ -43,7 +35,7 @@ struct RuleArguments {
       case "--allow-panic": permissions.insert(.panic)
       case "--help", "-h": throw CleanExit.helpRequest(command)
       default:
-        rule = RuleCommand.rawArguments(last: captured.count)
+        rule = RawArguments.last(captured.count)
         self.permissions = permissions
         return
       }

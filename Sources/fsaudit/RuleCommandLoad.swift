@@ -13,7 +13,7 @@ struct RuleLoad: ParsableCommand {
     discussion: """
       Reads the *.rules of a directory in the order of their names, or one file. Nothing is changed before every line has been parsed, and when the kernel \
       refuses a line, what was applied is taken back and the error names the file and line. Rules that fsaudit did not add are never removed; rules from \
-      `fsaudit rule add` stay. A -D is passed over. After -i or -c in a file, lines that fail are reported and skipped.
+      `fsaudit rule add` stay, and come back if somebody removed them. A -D is passed over. After -i or -c in a file, lines that fail are reported and skipped.
 
       Exit status: 0 the rules are loaded, 2 a line is malformed, 3 not permitted, 4 the kernel refused a line, 5 a file cannot be read.
       """)
@@ -40,7 +40,8 @@ struct RuleLoad: ParsableCommand {
     if allowLock { permissions.insert(.lock) }
     if allowPanic { permissions.insert(.panic) }
     var book = try RuleCommand.book()
-    let report = try book.load(lines, permissions: permissions, dryRun: dryRun)
+    var report = try book.load(lines, permissions: permissions, dryRun: dryRun)
+    if !dryRun { report.added += try book.putBack() }
     for failure in report.failures { complain("fsaudit: \(failure)") }
     if !quiet {
       for note in report.notes { complain("fsaudit: note: \(note)") }

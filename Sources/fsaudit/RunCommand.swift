@@ -11,6 +11,12 @@ struct RunCommand: ParsableCommand {
     discussion: """
       Stays in the foreground; systemd runs it so. SIGHUP loads the rules again and reopens the log, SIGUSR1 rotates it, \
       SIGTERM writes what is there and ends.
+
+      With a mistake in a rule file, the rules that are in the kernel stay, and the journal, the log and `fsaudit status` tell of it. At a start \
+      without such rules (after a boot) the daemon does not start: it would see nothing.
+
+      Exit status: 0 it was ended, 2 the command line, the settings or a rule file is wrong, 3 not permitted, 4 the kernel refused a rule or \
+      another daemon runs, 5 the log cannot be written or receiving failed.
       """)
 
   @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))

@@ -10,7 +10,11 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Show what the daemon reads, counts and has lost.",
-    discussion: "Exits with 1 when no daemon runs; the kernel's own counters are shown even so, to root.")
+    discussion: """
+      Exit status: 0 all is well; 1 no daemon runs (the kernel's own counters are shown even so, to root), or one that is blind or cannot \
+      write: rules that somebody removed, rules.d that cannot be loaded, kernel audit switched off, records that go to somebody else, a log \
+      that cannot be written; 5 it does not answer.
+      """)
 
   @Flag(help: "The daemon's answer as it is: one JSON object.")
   var json = false
@@ -22,24 +26,36 @@ struct StatusCommand: ParsableCommand {
     let settings = try Settings.load(from: config)
     let answer: [UInt8]
     do {
-      answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control")
+      answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", seconds: 5)
+    } catch  where error.code == .timedOut {
+      throw Failure(
+        "the daemon has not answered for 5 s", advice: "it is stopped or stuck: see `systemctl status fsaudit`, and restart it",
+        exit: .inputOutput)
     } catch  where [.noSuchFileOrDirectory, .connectionRefused].contains(error.code) {
       try reportKernel()
       throw ExitCode(ExitStatus.findings.rawValue)
     } catch {
       throw error.failure()
     }
-    if json {
-      var output = Output()
-      try output.line(answer.span.bytes.extracting(0..<max(0, answer.count - 1)))
-      try output.flush()
-      return
-    }
     var line = LogLine()
     guard line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) else {
       throw Failure("the daemon's answer cannot be read", advice: "is it another version? restart it", exit: .inputOutput)
     }
-    print(StatusText(line).text)
+    if json {
+      var output = Output()
+      try output.line(answer.span.bytes.extracting(0..<max(0, answer.count - 1)))
+      try output.flush()
+    } else {
+      print(StatusText(line).text)
+    }
+    if !Self.isWell(line) { throw ExitCode(ExitStatus.findings.rawValue) }
+  }
+
+  /// Whether the daemon sees and writes all that it should.
+  private static func isWell(_ line: LogLine) -> Bool {
+    let hasStream = !line.string("source", equals: "unicast") || line.integer("kernel.pid") == line.integer("pid")
+    let troubles = ["missing_rules", "rules_fault", "stalled_by"]
+    return hasStream && line.integer("kernel.enabled") != 0 && !troubles.contains { line.has($0) }
   }
 
   /// Without a daemon: what the kernel says.
@@ -92,6 +108,9 @@ private struct StatusText {
         "\(number("directory_map.directories")) known (\(number("directory_map.entries")) objects, \(number("directory_map.bytes") >> 20) MiB)\(number("directory_map.walking") != 0 ? ", walking" : "")"
       ),
     ]
+    if let missing = line.string("missing_rules") {
+      rows.append(("missing", "somebody removed \(missing): bring them back with `systemctl reload fsaudit`"))
+    }
     if let fault = line.string("rules_fault") { rows.append(("rules fault", fault)) }
     if let cause = line.string("stalled_by") { rows.append(("disk", "nothing can be written: \(cause)")) }
     return rows.map { name, value in name + String(repeating: " ", count: 13 - name.count) + printable(value) }.joined(separator: "\n")

@@ -4,6 +4,7 @@ import Daemon
 import EventLog
 import Glibc
 import System
+import SystemPackage
 
 /// `fsaudit watch`: see what happens below a path, now.
 struct WatchCommand: ParsableCommand {
@@ -39,22 +40,36 @@ struct WatchCommand: ParsableCommand {
     guard let wanted = FilePermissions(letters: permissions) else {
       throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
     }
+    if key == "" { throw Failure("-k is empty", advice: "give the changes a key, or leave -k out", exit: .usage) }
+    // closed (see holdStandardDescriptors): better said now than when something happens
+    if fcntl(1, F_GETFL) & O_ACCMODE == O_RDONLY { throw SystemError("write", "stdout", .badFileDescriptor).failure() }
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
-    var options = Watcher.Options(paths: paths, permissions: wanted, key: key, times: times)
+    var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
     options.runtimeDirectory = runDirectory()
-    var output = Output()
-    var line = LogLine()
-    try Watcher(
-      options,
-      print: { [format] bytes in
-        if format == .json {
-          try output.line(bytes)
-        } else if line.parse(bytes) {
-          try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
-        }
-      },
-      flush: { try output.flush() }
-    ).run()
+    try Watcher(options).run(WatchedLines(format: format, text: text))
   }
+}
+
+/// Shows the lines on stdout.
+private struct WatchedLines: LineSink {
+  let format: LineFormat
+  let text: TextFormat
+  private var output = Output()
+  private var line = LogLine()
+
+  init(format: LineFormat, text: TextFormat) {
+    self.format = format
+    self.text = text
+  }
+
+  mutating func print(_ bytes: RawSpan) throws(SystemError) {
+    if format == .json {
+      try output.line(bytes)
+    } else if line.parse(bytes) {
+      try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
+    }
+  }
+
+  mutating func flush() throws(SystemError) { try output.flush() }
 }

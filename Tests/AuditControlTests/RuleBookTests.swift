@@ -126,6 +126,21 @@ private func added(since before: [[UInt8]]) throws -> [String] {
     }
   }
 
+  /// A pasted `-D` must not take away what the daemon has loaded.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func addingRemovesNothing() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      #expect(try load(["10.rules": never(1)]).status == 0)
+      let rules = try audit.ruleData()
+      for arguments in [["-D"], ["-D", "-k", "x"]] {
+        let refused = try fsaudit(["add"] + arguments, directory)
+        #expect(refused.status == 2 && refused.errorText.contains("fsaudit rule remove -D"), "\(refused)")
+        #expect(try audit.ruleData() == rules)
+      }
+      #expect(try fsaudit(["remove", "-D"], directory).status == 0)
+    }
+  }
+
   @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func aRuleWaitsForItsPathAndFollowsIt() throws {
     try KernelLab.run { () throws in
       var audit = try KernelAudit()
@@ -141,7 +156,7 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       #expect(try added(since: before) == ["always,exit dir=\(path) perm=wa", "always,exit dir=\(path) perm=wa"])
       // Another directory takes its place: the kernel's rule follows the old one, and ours must not.
       #expect(rename(path, directory["moved"]) == 0)
-      #expect(try book.repair().map(\.state) == [.waiting])
+      #expect(try book.repair().map(\.state) == [.pathGone])
       try directory.makeDirectory("later")
       #expect(try book.repair().map(\.state) == [.rearmed])
       // Deleted and made again: the kernel has dropped the rules.
@@ -153,6 +168,11 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       // Taken away by somebody else: that is their right.
       for rule in try audit.ruleData() where !before.contains(rule) { try audit.change(rule, add: false, subject: "test") }
       #expect(try book.repair().map(\.state) == [.removedByOthers])
+      // They come back when ours are asked for: by a load, whatever it loads.
+      #expect(try load([:]).text == "added 2, removed 0, moved 0, unchanged 0\n")
+      #expect(try added(since: before).count == 2)
+      #expect(try book.repair().isEmpty)
+      for rule in try audit.ruleData() where !before.contains(rule) { try audit.change(rule, add: false, subject: "test") }
       #expect(try fsaudit(["remove", "--when-created", "-w", path, "-p", "wa"], directory).status == 0)
       #expect(try book.repair().isEmpty)
     }

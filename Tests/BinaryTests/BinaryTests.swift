@@ -49,7 +49,7 @@ import Testing
     #expect(unknown.status == 2 && unknown.errorText.contains("frobnicate"))
     for arguments in [
       ["watch"], ["tail", "-n", "-1"], ["tail", "--since", "later", "--log", "/"], ["tail", "--format", "xml"], ["rule", "add"],
-      ["rule", "add", "-a", "never"],
+      ["rule", "add", "-a", "never"], ["watch", "-k", "", "/"],
     ] {
       let refused = try run(fsauditBinary, arguments)
       #expect(refused.status == 2 && refused.errorText.hasPrefix("fsaudit: "), "\(arguments): \(refused.status) \(refused.errorText)")
@@ -99,6 +99,35 @@ import Testing
       let result = try program.wait(seconds: 20)
       #expect(result.status == 0 && result.errors.isEmpty, "\(format): \(result.status) \(result.errorText)")
     }
+  }
+
+  /// Somebody listens and never answers, as a daemon does that is stopped.
+  @Test func statusDoesNotWaitForEver() throws {
+    let directory = try TemporaryDirectory()
+    let configuration = try directory.write("fsaudit.toml", "[daemon]\nruntime_directory = \"\(directory.path)\"\n")
+    let silent = try LocalSocket.listen(at: directory["control"])
+    defer { withExtendedLifetime(silent) {} }
+    // more than may wait to be accepted: then it is connecting that waits
+    let programs = try (0..<12).map { _ in try RunningProgram(fsauditBinary, ["status", "--config", configuration]) }
+    for program in programs {
+      let result = try program.wait(seconds: 20)
+      #expect(result.status == 5 && result.errorText.contains("has not answered"), "\(result.status) \(result.errorText)")
+    }
+  }
+
+  /// Without a stdout, what is opened next must not be taken for it, and an answer that nobody gets is an error.
+  @Test func closedOutput() throws {
+    let directory = try TemporaryDirectory()
+    let line = #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"dataset":"fsaudit.gap"},"message":"text"}"#
+    try directory.write("events.jsonl", line + "\n")
+    let configuration = try directory.write("fsaudit.toml", "[daemon]\nruntime_directory = \"\(directory["run"])\"\n")
+    for arguments in [
+      ["--version"], ["watch", directory.path], ["tail", "--log", directory.path], ["status", "--json", "--config", configuration],
+    ] {
+      let closed = try run("sh", ["-c", "exec \"$0\" \"$@\" >&-", fsauditBinary] + arguments)
+      #expect(closed.status == 5 && closed.errorText.hasPrefix("fsaudit: stdout: Bad file descriptor"), "\(arguments): \(closed)")
+    }
+    #expect(try contents(of: directory["events.jsonl"]) == Array((line + "\n").utf8))
   }
 
   @Test(arguments: ["bash", "zsh", "fish"]) func completions(shell: String) throws {

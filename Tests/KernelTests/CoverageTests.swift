@@ -1,3 +1,4 @@
+import AuditControl
 import EventLog
 import Glibc
 import System
@@ -116,8 +117,78 @@ extension KernelTests {
         try daemon.settle()
         try daemon.stop()
         #expect(try daemon.gaps().map(\.reason) == ["coverage"])
-        #expect(try daemon.gaps().first?.string("fsaudit.gap.detail")?.contains("watched") == true)
+        let gap = try #require(try daemon.gaps().first)
+        #expect(gap.string("fsaudit.gap.detail")?.contains("watched") == true)
+        #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
         #expect(try daemon.changes().contains { $0.summary(in: watched) == "mkdir seen" && $0.line.strings("tags") == ["watched"] })
+      }
+    }
+
+    /// `auditctl -D` by somebody else: said at once, in the journal, the log and the status; put right by a reload, and not before.
+    @Test(arguments: ["reload", "load", "stop"]) func rulesRemovedByOthers(end: String) throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(rules: "-w TREE -p wa -k tree\n-w TREE/../outside -p wa -k outside")
+        let before = try kernelRules()
+        try daemon.start()
+        try daemon.settle()
+        let rules = try kernelRules()
+        var audit = try KernelAudit()
+        let removed = rules.filter { !before.contains($0) && Rule(data: $0)?.keys == [Array("tree".utf8)] }
+        #expect(removed.count == 2)
+        for rule in removed { try audit.change(rule, add: false, subject: "test") }
+        let line = "-w \(daemon.tree) -p wa -k tree"
+        try daemon.wait { $0.integer("rules.missing") == 1 && $0.string("missing_rules") == line }
+        let status = try run(fsauditBinary, ["status", "--config", daemon.configuration])
+        #expect(status.status == 1 && status.text.contains(line), "\(status.text)")
+        let messages = try daemon.messages()
+        #expect(messages.contains(line) && messages.contains("systemctl reload fsaudit"), "\(messages)")
+        #expect(messages.split(separator: "somebody removed").count == 2 && !messages.contains("outside"), "\(messages)")
+        #expect(try kernelRules().count == before.count + 2, "they are not put back against somebody's will")
+
+        switch end {
+        case "reload": daemon.signal(SIGHUP)
+        case "load":
+          let loaded = try run(
+            fsauditBinary, ["rule", "load", daemon.home["rules.d"]], environment: ["FSAUDIT_RUN_DIRECTORY": daemon.home["run"]])
+          #expect(loaded.status == 0 && loaded.text.hasPrefix("added 2, removed 0"), "\(loaded)")
+        default: break
+        }
+        if end != "stop" {
+          try daemon.wait { $0.integer("rules.missing") == 0 }
+          #expect(try Set(kernelRules()) == Set(rules))
+          #expect(try run(fsauditBinary, ["status", "--config", daemon.configuration]).status == 0)
+          try run("mkdir", ["\(daemon.tree)/seen"])
+          try daemon.settle()
+        }
+        try daemon.stop()
+        let gaps = try daemon.gaps()
+        #expect(gaps.count == 2, "\(gaps.map(\.json))")
+        for gap in gaps {
+          #expect(gap.reason == "coverage" && gap.string("fsaudit.gap.detail")?.contains(line) == true, "\(gap.json)")
+          #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
+        }
+        // the second has the whole of it
+        #expect(gaps.first?.string("fsaudit.gap.since") == gaps.last?.string("fsaudit.gap.since"))
+        if end != "stop" { #expect(try daemon.changes().map { $0.summary(in: daemon.tree) } == ["mkdir seen"]) }
+      }
+    }
+
+    /// The keys of a `watch` are none of the log's, neither while it runs nor after.
+    @Test func keysOfAWatch() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(runtimeDirectory: "/run/fsaudit")
+        try daemon.start()
+        try daemon.settle()
+        let watch = try WatchRun([daemon.tree, "-k", "mine"])
+        // the daemon has seen the rules
+        try daemon.wait { $0.integer("rules.total") == Int64(try kernelRules().count) }
+        try run("mkdir", ["\(daemon.tree)/during"])
+        try watch.wait(for: "during")
+        #expect(try watch.stop().status == 0)
+        try run("mkdir", ["\(daemon.tree)/after"])
+        try daemon.settle()
+        try daemon.stop()
+        #expect(try daemon.changes().map { $0.line.strings("tags") } == [["tree"], ["tree"]])
       }
     }
 

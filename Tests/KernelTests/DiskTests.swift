@@ -61,8 +61,14 @@ extension KernelTests {
         expectUnhindered(took, sound)
         try daemon.wait { $0.string("stalled_by") == "ENOSPC" }
         #expect(daemon.isRunning)
+        let isSaid = try eventually { try daemon.messages().contains("cannot be written: No space left on device (ENOSPC)") }
+        #expect(isSaid)
         _ = try run("mount", ["-o", "remount,size=64m", place.path])
         try daemon.settle()
+        let isMended = try eventually { try daemon.messages().contains("the log is written again") }
+        #expect(isMended)
+        // however often it was tried
+        #expect(try daemon.messages().split(separator: "cannot be written").count == 2)
         try daemon.stop()
         try checkJSON(try daemon.segments())
         try expectAccounted(daemon, works: 2, reasons: ["write_failed", "queue_full"])

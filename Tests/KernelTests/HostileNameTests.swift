@@ -75,6 +75,27 @@ extension KernelTests {
       }
     }
 
+    /// The watched directory itself has such a name, and is given as it is. Its inside is walked, too: the kernel names nothing for a
+    /// call on a descriptor.
+    @Test func watchedByItsBytes() throws {
+      let directory = try TemporaryDirectory()
+      let tree = Array(directory.path.utf8) + Array("/tree-".utf8) + [0xff]
+      let file = tree + Array("/file".utf8)
+      #expect(try run("sh", bytes: [Array("-c".utf8), Array("mkdir \"$0\" && : >\"$1\"".utf8), tree, file]).status == 0)
+      try KernelLab.run {
+        let watch = try RunningProgram(fsauditBinary, bytes: ["watch", "--format", "json", "-k", "k"].map { Array($0.utf8) } + [tree])
+        let isUp = try watch.wait(seconds: 20) { try watch.errors().contains(Array("fsaudit: watching ".utf8)) || !watch.isRunning() }
+        let said = String(decoding: try watch.errors(), as: UTF8.self)
+        try #require(isUp && watch.isRunning(), "\(said)")
+        #expect(try run(CPrograms.path("fileops"), bytes: [Array("fdonly".utf8), file]).status == 0)
+        watch.signal(SIGINT)
+        let result = try watch.wait(seconds: 10)
+        let lines = try parse(result.output)
+        #expect(result.status == 0 && lines.map(\.action) == ["chmod", "chown", "setxattr"])
+        #expect(lines.allSatisfy { $0.path == file && $0.confidence == nil }, "\(lines.map(\.json))")
+      }
+    }
+
     @Test func runAndTail() throws {
       try KernelLab.run {
         let daemon = try TestDaemon()

@@ -166,6 +166,69 @@ extension KernelTests {
       }
     }
 
+    /// A mistake in rules.d at the start: without rules it does not start; with those of an earlier run it goes on, and tells everybody.
+    @Test func mistakeAtStart() throws {
+      try KernelLab.run {
+        let before = (rules: try kernelRules(), status: try kernelStatus())
+        let daemon = try TestDaemon()
+        let good = "-w TREE -p wa -k tree"
+        let bad = good + "\n-a always,exit -F nonsense=1 -k bad"
+        try daemon.setRules(bad)
+        let refused = try run(fsauditBinary, ["run", "--config", daemon.configuration])
+        #expect(refused.status == 2 && refused.errorText.contains("10-test.rules:2: "), "\(refused.status) \(refused.errorText)")
+        #expect(refused.errorText.hasPrefix("fsaudit: ") && refused.errorText.split(separator: "\n").count == 1, "\(refused.errorText)")
+        let now = try kernelStatus()
+        #expect(now.pid == 0 && now.enabled == before.status.enabled && now.backlogLimit == before.status.backlogLimit)
+        #expect(try kernelRules() == before.rules)
+
+        try daemon.setRules(good)
+        try daemon.start()
+        let rules = try kernelRules()
+        try daemon.kill9()
+        try daemon.setRules(bad)
+        let systemd = try Notifications(daemon.home["notify"])
+        try daemon.start(environment: ["NOTIFY_SOCKET": systemd.path])
+        #expect(try kernelRules() == rules)
+        #expect(try daemon.messages().contains("10-test.rules:2: "))
+        let status = try run(fsauditBinary, ["status", "--config", daemon.configuration])
+        #expect(status.status == 1 && status.text.contains("10-test.rules:2: "), "\(status.text)")
+        #expect(systemd.read().contains { $0.hasPrefix("STATUS=") && $0.contains("10-test.rules:2: ") })
+        try run("mkdir", ["\(daemon.tree)/seen"])
+        try daemon.settle()
+        try daemon.setRules(good)
+        daemon.signal(SIGHUP)
+        try daemon.wait { !$0.has("rules_fault") }
+        #expect(systemd.read().contains { $0.hasPrefix("STATUS=") && !$0.contains("10-test.rules:2: ") })
+        try daemon.stop()
+        #expect(try kernelRules() == before.rules)
+        #expect(try daemon.changes().map { $0.summary(in: daemon.tree) } == ["mkdir seen"])
+        let gaps = try daemon.gaps().filter { $0.reason == "coverage" }
+        #expect(gaps.count == 2)
+        for gap in gaps {
+          #expect(gap.string("fsaudit.gap.detail")?.contains("10-test.rules:2: ") == true, "\(gap.json)")
+          #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
+        }
+      }
+    }
+
+    /// A log that can never be written keeps it from starting, and the kernel as it was.
+    @Test func noPlaceForTheLog() throws {
+      try KernelLab.run {
+        let before = (rules: try kernelRules(), status: try kernelStatus())
+        let home = try TemporaryDirectory()
+        try home.write("file", "")
+        for directory in [home["file"], home["file/log"], home["missing/log"]] {
+          let daemon = try TestDaemon(logDirectory: directory)
+          let refused = try run(fsauditBinary, ["run", "--config", daemon.configuration])
+          #expect(refused.status == 5, "\(refused.status) \(refused.errorText)")
+          #expect(refused.errorText.hasPrefix("fsaudit: the log cannot be written: \(directory)"), "\(refused.errorText)")
+          let now = try kernelStatus()
+          #expect(now.pid == 0 && now.enabled == before.status.enabled && now.backlogLimit == before.status.backlogLimit)
+          #expect(try kernelRules() == before.rules)
+        }
+      }
+    }
+
     @Test func rotation() throws {
       try KernelLab.run {
         let daemon = try TestDaemon()

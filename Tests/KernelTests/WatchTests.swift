@@ -1,3 +1,4 @@
+import AuditControl
 import EventLog
 import Glibc
 import System
@@ -15,6 +16,13 @@ extension KernelTests {
       tree = try home.makeDirectory("tree")
     }
 
+    /// The kernel is set as it was.
+    private func expectSettings(_ before: KernelStatus) throws {
+      let now = try kernelStatus()
+      #expect(now.pid == before.pid && now.enabled == before.enabled)
+      #expect(now.backlogLimit == before.backlogLimit && now.backlogWaitTime == before.backlogWaitTime)
+    }
+
     /// Waits until the kernel's rules are these.
     private func expectRules(_ rules: [[UInt8]], _ what: String) throws {
       let isSo = try eventually { try kernelRules() == rules }
@@ -29,9 +37,21 @@ extension KernelTests {
         #expect(try kernelRules().count > before.count)
         #expect(try watch.stop(signal).status == 0)
         #expect(try kernelRules() == before)
-        let after = try kernelStatus()
-        #expect(after.pid == status.pid && after.backlogLimit == status.backlogLimit && after.backlogWaitTime == status.backlogWaitTime)
-        #expect(after.enabled == status.enabled)
+        try expectSettings(status)
+      }
+    }
+
+    /// A daemon that came later reads what the watch had switched on.
+    @Test func leavesAuditOnForOthers() throws {
+      try KernelLab.run {
+        var audit = try KernelAudit()
+        try audit.set(.enabled(0))
+        let watch = try WatchRun([tree])
+        let daemon = try TestDaemon(runtimeDirectory: "/run/fsaudit")
+        try daemon.start()
+        #expect(try watch.stop().status == 0)
+        #expect(try kernelStatus().enabled == 1)
+        try daemon.stop()
       }
     }
 
@@ -52,6 +72,31 @@ extension KernelTests {
       }
     }
 
+    /// A reader that is there but does not read holds nobody up, neither what is watched nor the end.
+    @Test func readerAsleep() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        var ends: [Int32] = [0, 0]
+        try call("pipe", "test") { pipe(&ends) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        defer { for end in ends { close(end) } }
+        let watch = try WatchRun([tree], output: ends[1])
+        // the queue behind the pipe takes what that has no room for, and then counts
+        #expect(try run(CPrograms.path("workload"), [tree, "3000"]).status == 0)
+        let isFull = try watch.program.wait(seconds: 20) {
+          var entry = pollfd(fd: ends[1], events: Int16(POLLOUT), revents: 0)
+          return try kernelStatus().backlog == 0 && poll(&entry, 1, 0) == 0
+        }
+        #expect(isFull)
+        let start = milliseconds(CLOCK_MONOTONIC)
+        let result = try watch.stop()
+        #expect(result.status == 0 && result.errorText.contains("the last lines were not shown"), "\(result.errorText)")
+        #expect(milliseconds(CLOCK_MONOTONIC) - start < 4000)
+        #expect(try kernelRules() == before)
+        #expect(try kernelStatus().pid == 0)
+      }
+    }
+
     /// The window is closed: its terminal hangs up.
     @Test func terminalGone() throws {
       try KernelLab.run {
@@ -69,7 +114,7 @@ extension KernelTests {
     /// SIGKILL leaves rules; the next start of anything cleans up.
     @Test func killed() throws {
       try KernelLab.run {
-        let before = try kernelRules()
+        let (before, status) = (try kernelRules(), try kernelStatus())
         for _ in 0..<2 {
           let watch = try WatchRun([tree])
           watch.program.signal(SIGKILL)
@@ -78,6 +123,7 @@ extension KernelTests {
           let next = try WatchRun([tree])
           #expect(try next.stop().status == 0)
           #expect(try kernelRules() == before)
+          try expectSettings(status)
         }
       }
     }
@@ -85,7 +131,7 @@ extension KernelTests {
     @Test func killedAndCleanedByTheDaemon() throws {
       try KernelLab.run {
         let daemon = try TestDaemon(rules: "", runtimeDirectory: "/run/fsaudit")
-        let before = try kernelRules()
+        let (before, status) = (try kernelRules(), try kernelStatus())
         let watch = try WatchRun([tree])
         watch.program.signal(SIGKILL)
         _ = try watch.program.wait()
@@ -93,6 +139,7 @@ extension KernelTests {
         try daemon.start()
         #expect(try kernelRules() == before)
         try daemon.stop()
+        try expectSettings(status)
       }
     }
 
@@ -111,12 +158,99 @@ extension KernelTests {
       }
     }
 
+    /// A path that leads elsewhere is followed, and what may be missing is said.
+    @Test(arguments: ["deleted", "renamed", "replaced"]) func pathGone(how: String) throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let watch = try WatchRun([tree, "--format", "json"])
+        let rules = try kernelRules()
+        func expectSaid(_ text: String) throws {
+          let isSaid = try eventually { try watch.messages().contains("fsaudit: \(tree) was \(text)") }
+          #expect(isSaid, "\(text)")
+        }
+        switch how {
+        case "replaced":
+          let new = try home.makeDirectory("new")
+          #expect(try run(CPrograms.path("fileops"), ["exchange", new, tree]).status == 0)
+        case "renamed": try call("rename", tree) { rename(tree, tree + ".old") }
+        default: try call("rmdir", tree) { rmdir(tree) }
+        }
+        if how != "replaced" {
+          try expectSaid("removed")
+          try expectRules(before, "nothing is watched")
+          try call("mkdir", tree) { mkdir(tree, 0o755) }
+        }
+        try expectSaid("replaced")
+        #expect(try Set(kernelRules()) == Set(rules))
+        try run("mkdir", ["\(tree)/seen"])
+        try watch.wait(for: "\(tree)/seen")
+        let lines = try parse(try watch.stop().output)
+        let gaps = lines.filter { $0.dataset == .gap }
+        #expect(gaps.count == (how == "replaced" ? 1 : 2) && gaps.allSatisfy { $0.reason == "coverage" })
+        for gap in gaps {
+          #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
+          #expect(gap.string("fsaudit.gap.detail")?.contains(tree) == true, "\(gap.json)")
+        }
+        #expect(lines.last?.summary(in: tree) == "mkdir seen" && lines.last?.confidence == nil)
+        #expect(try kernelRules() == before)
+      }
+    }
+
+    /// `auditctl -D` beside it: it is blind, and says so; the rules stay as whoever did it wanted them.
+    @Test func rulesRemoved() throws {
+      try KernelLab.run {
+        let before = try kernelRules()
+        let watch = try WatchRun([tree, "--format", "json"])
+        var audit = try KernelAudit()
+        for rule in try kernelRules() where !before.contains(rule) { try audit.change(rule, add: false, subject: "test") }
+        let isSaid = try eventually { try watch.messages().contains("somebody removed the rules for \(tree)") }
+        #expect(isSaid)
+        let result = try watch.stop()
+        #expect(try parse(result.output).map(\.reason) == ["coverage"] && result.status == 0, "\(result.text)")
+        #expect(try kernelRules() == before)
+      }
+    }
+
+    /// What is no change is shown where it is asked for.
+    @Test func readsAndExecutions() throws {
+      try KernelLab.run {
+        let program = home["tree/program"]
+        let made = try run("sh", ["-c", "cp /bin/true \"$1\" && ln -s target \"$0/link\" && echo text >\"$0/file\"", tree, program])
+        #expect(made.status == 0)
+        for format in ["text", "json"] {
+          let watch = try WatchRun([tree, "-p", "rx", "--format", format])
+          #expect(try run("sh", ["-c", "cd \"$0\"; ./program one; cat file; readlink link; mkdir d; rmdir d", tree]).status == 0)
+          try watch.wait(for: "readlink")
+          let result = try watch.stop()
+          let shown = result.text.split(separator: "\n")
+          #expect(shown.count == 3, "\(result.text)")
+          if format == "json" {
+            #expect(try parse(result.output).map { $0.string("fsaudit.syscall") } == ["execve", "openat", "readlink"])
+          } else if shown.count == 3 {
+            for (line, words) in zip(shown, [["execve", "./program one"], ["open", "\(tree)/file"], ["readlink", "\(tree)/link"]]) {
+              #expect(words.allSatisfy { line.contains($0) }, "\(line)")
+            }
+          }
+        }
+      }
+    }
+
     @Test func refusals() throws {
       try KernelLab.run {
         let before = try kernelRules()
         let missing = try run(fsauditBinary, ["watch", home["missing"]])
         #expect(missing.status == 2 || missing.status == 5, "\(missing.status)")
         #expect(missing.errorText.hasPrefix("fsaudit: ") && missing.errorText.contains(home["missing"]), "\(missing.errorText)")
+        // each is told by its own name, not that it does not exist
+        symlink("loop", home["loop"])
+        try home.write("file", "")
+        for (path, reason) in [
+          (home["loop"], "Too many levels"), (home["file"] + "/below", "Not a directory"),
+          (home[String(repeating: "x", count: 300)], "File name too long"),
+        ] {
+          let refused = try run(fsauditBinary, ["watch", path])
+          #expect(refused.status == 2 && refused.errorText.contains(path) && refused.errorText.contains(reason), "\(refused.errorText)")
+        }
         let letters = try run(fsauditBinary, ["watch", "-p", "z", tree])
         #expect(letters.status == 2 && letters.errorText.contains("-p z"), "\(letters.errorText)")
         // for somebody else, who may not even enter our build directory
