@@ -111,6 +111,7 @@ package final class Service {
     notifyServiceManager("READY=1")
     tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
+    releaseStartupText()
     var fault: (any Error)?
     do { try supervise(signals, control, &audit) } catch {
       fault = error

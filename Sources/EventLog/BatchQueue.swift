@@ -62,7 +62,7 @@ package final class BatchQueue: Sendable {
   /// - Parameters:
   ///   - buffers: how many buffers are kept when nothing waits.
   ///   - limitBytes: of the waiting batches; raised to two buffers if it is less.
-  package init(bufferBytes: Int = 128 << 10, buffers: Int = 8, limitBytes: Int = 4 << 20) throws(SystemError) {
+  package init(bufferBytes: Int = 128 << 10, buffers: Int = 4, limitBytes: Int = 4 << 20) throws(SystemError) {
     self.bufferBytes = bufferBytes
     keptBuffers = buffers
     let limitBytes = max(limitBytes, 2 * bufferBytes)
