@@ -48,7 +48,7 @@ package struct TypedEvent: ~Copyable, Sendable {
     let bytes = event.text.storage.span.bytes
     var recordCount = 0
     var hasPlaceholder = false
-    for index in event.records.indices {
+    for index in 0..<event.records.count {
       let record = event.records[index]
       switch record.type.rawValue {
       case RecordType.path.rawValue:

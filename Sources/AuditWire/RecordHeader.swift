@@ -61,7 +61,12 @@
     {
       cursor.at = start &+ 21
       guard let number = cursor.decimal(bytes), cursor.skip(")", bytes), let serial = UInt32(exactly: number) else { return false }
-      note(bytes, start, cursor.at, second &+ Int64(Swar.decimal(rest >> 8, 3)), serial)
+      let end = cursor.at
+      last = RecordHeader(time: second &+ Int64(Swar.decimal(rest >> 8, 3)), serial: serial, bodyStart: bodyStart(bytes, end))
+      // the first two words are the same
+      words.2 = rest
+      words.3 = bytes.word(unchecked: end &- 8)
+      length = end &- start <= 32 ? end &- start : 0
       return true
     }
     guard cursor.skip("audit(", bytes), let seconds = cursor.decimal(bytes), cursor.skip(".", bytes),

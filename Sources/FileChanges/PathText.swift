@@ -3,6 +3,7 @@ import AuditWire
 /// Lexical work on paths. No symbolic link is followed: that would need the file system as it was then.
 package enum PathText {
   /// Where the last component starts and ends, trailing slashes left out; nil for a name that has none (`/`, empty).
+  @inline(__always)
   static func lastComponent(_ name: RawSpan) -> Range<Int>? {
     var end = name.byteCount
     while end > 0, name.byte(end &- 1) == UInt8(ascii: "/") { end &-= 1 }
