@@ -75,7 +75,9 @@ package struct SyscallRecord: Sendable {
   /// `3 a1=7ffe a2=241 a3=1b6 items=2 ppid=…`: where the arguments and the actor are. No hexadecimal digit is an i.
   private mutating func readArguments(_ text: RawSpan, from start: Int) -> Bool {
     // four digits and what names three of them are 16 bytes
-    guard let i = text.firstIndex(of: UInt8(ascii: "i"), from: min(start &+ 16, text.byteCount), before: text.byteCount) else { return false }
+    guard let i = text.firstIndex(of: UInt8(ascii: "i"), from: min(start &+ 16, text.byteCount), before: text.byteCount) else {
+      return false
+    }
     var cursor = Cursor(at: i &- 1)
     guard cursor.skip(" items=", text), cursor.decimal(text) != nil, cursor.skip(" ppid=", text) else { return false }
     let ppid = cursor.at &- 5

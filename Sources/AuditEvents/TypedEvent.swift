@@ -12,6 +12,8 @@ package struct TypedEvent: ~Copyable, Sendable {
   /// The process' working directory.
   package var cwd: Value = .absent
   package private(set) var paths = ReusedArray<PathRecord>(capacity: 16)
+  /// Changes whenever ``cwd`` is not known to be the same as before (not to be there is neither).
+  package private(set) var cwdVersion = 0
   /// The command line as the process shows it: at most 128 bytes, NUL between arguments (kernel/auditsc.c MAX_PROCTITLE_AUDIT_LEN).
   package var commandLine: Value = .absent
   /// Changes whenever ``commandLine`` is not known to be the same as before.
@@ -30,7 +32,8 @@ package struct TypedEvent: ~Copyable, Sendable {
 
   private var tails = PathTails()
   private var heads = SyscallHeads()
-  private var titles = LastTitle()
+  private var titles = LastRecord()
+  private var directories = LastRecord()
 
   package init() {}
 
@@ -65,9 +68,17 @@ package struct TypedEvent: ~Copyable, Sendable {
         hasSyscall = syscall.read(bytes, record.body, &heads)
         if !hasSyscall { otherRecords.append(Int32(index)) }
       case RecordType.cwd.rawValue:
-        let text = bytes.extracting(0..<record.body.end)
-        var cursor = Cursor(at: Int(record.body.start))
-        if cursor.skip("cwd=", text) { cwd = cursor.value(text) }
+        if directories.holds(bytes.extracting(record.body.range)) {
+          cwd = directories.value(at: record.body.start)
+        } else {
+          cwdVersion &+= 1
+          let text = bytes.extracting(0..<record.body.end)
+          var cursor = Cursor(at: Int(record.body.start))
+          if cursor.skip("cwd=", text) {
+            cwd = cursor.value(text)
+            directories.remember(bytes.extracting(record.body.range), cwd, at: record.body.start)
+          }
+        }
       case RecordType.proctitle.rawValue:
         if titles.holds(bytes.extracting(record.body.range)) {
           commandLine = titles.value(at: record.body.start)
@@ -98,8 +109,8 @@ package struct TypedEvent: ~Copyable, Sendable {
   }
 }
 
-/// The last PROCTITLE record: the next event tends to be of the same process.
-private struct LastTitle: Sendable {
+/// The last record of a type that has one value: the next event tends to be of the same process.
+private struct LastRecord: Sendable {
   private var text = ByteScratch(capacity: 1024)
   private var value = Value.absent
 
@@ -116,7 +127,7 @@ private struct LastTitle: Sendable {
 
   mutating func remember(_ body: RawSpan, _ value: Value, at start: Int32) {
     text.truncate(to: 0)
-    // a log from anybody's hand may hold more than the kernel's 128 bytes in hexadecimal
+    // a deep directory, or a log from anybody's hand: then there is no last one
     if body.byteCount <= 1024 { text.append(body) }
     self.value = value
     self.value.slice.start &-= start

@@ -11,8 +11,8 @@ struct LineContext: ~Copyable, Sendable {
   private var actor = 0
   private var commandLine = 0
   private var keys: Coverage.KeySet = 0
-  private var directory = ByteScratch(capacity: 4096)
-  private var encoding = Value.Encoding.absent
+  private var cwdVersion = 0
+  private var hasDirectory = false
 
   /// Where in ``tails`` stands what follows an action by a system call: `,"key":…,"syscall":…` and the session.
   private struct Tail {
@@ -30,11 +30,8 @@ struct LineContext: ~Copyable, Sendable {
   func matches(
     _ event: borrowing Event, _ typed: inout TypedEvent, _ actor: Int, _ commandLine: Int, _ keys: Coverage.KeySet
   ) -> Bool {
-    guard isValid, actor == self.actor, commandLine == self.commandLine, keys == self.keys, event.node.isEmpty,
-      encoding.rawValue == typed.cwd.encoding.rawValue
-    else { return false }
-    return event.text.storage.span.bytes.extracting(typed.cwd.slice.range).equals(
-      directory.storage.span.bytes.extracting(0..<directory.count))
+    isValid && actor == self.actor && commandLine == self.commandLine && keys == self.keys && event.node.isEmpty
+      && hasDirectory == typed.cwd.isPresent && (!hasDirectory || cwdVersion == typed.cwdVersion)
   }
 
   mutating func remember(
@@ -44,9 +41,8 @@ struct LineContext: ~Copyable, Sendable {
     isValid = event.node.isEmpty && typed.hasSyscall
     guard isValid else { return }
     (self.actor, self.commandLine, self.keys) = (actor, commandLine, keys)
-    directory.truncate(to: 0)
-    directory.append(event.text.storage.span.bytes.extracting(typed.cwd.slice.range))
-    encoding = typed.cwd.encoding
+    cwdVersion = typed.cwdVersion
+    hasDirectory = typed.cwd.isPresent
     json.truncate(to: 0)
     _ = lines.copy(from: start, to: &json)
     tails.truncate(to: 0)

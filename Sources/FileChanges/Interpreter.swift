@@ -37,6 +37,7 @@ package struct Interpreter: ~Copyable, Sendable {
   package mutating func interpret(_ event: borrowing Event, _ typed: inout TypedEvent) {
     changes.removeAll()
     resolver.paths.truncate(to: 0)
+    resolver.cwdVersion = typed.cwdVersion
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)
       architecture = 0

@@ -50,6 +50,9 @@ package struct PathResolver: Sendable {
   private var memoNode: DirectoryMap.NodeIndex = -1
   private var memoVersion: UInt64 = .max
   private var memoIsLearnt = false
+  /// ``TypedEvent/cwdVersion`` of this event, and the one with which the memo's directory is the working directory.
+  var cwdVersion = 0
+  private var memoCwdVersion = -1
   private var memoPath = ByteScratch(capacity: 4096)
 
   init(lookup: Lookup) { self.lookup = lookup }
@@ -188,6 +191,7 @@ package struct PathResolver: Sendable {
       memoNode = -1
       guard map.appendPath(of: node, to: &memoPath) else { return false }
       memoIsLearnt = map.isLearnt(node)
+      memoCwdVersion = -1
       memoNode = node
       memoVersion = map.version
     }
@@ -196,9 +200,16 @@ package struct PathResolver: Sendable {
   }
 
   /// Whether the name, which is relative to nothing but the working directory, is in the directory of the memo by its own text.
-  private func isMemo(_ component: Range<Int>, _ cwd: Value, _ bytes: RawSpan) -> Bool {
+  private mutating func isMemo(_ component: Range<Int>, _ cwd: Value, _ bytes: RawSpan) -> Bool {
+    if component.lowerBound == 0 {
+      if cwd.isPresent, cwdVersion == memoCwdVersion { return true }
+      guard cwd.encoding == .quoted,
+        bytes.extracting(cwd.slice.range).equals(memoPath.storage.span.bytes.extracting(0..<memoPath.count))
+      else { return false }
+      memoCwdVersion = cwdVersion
+      return true
+    }
     let memo = memoPath.storage.span.bytes.extracting(0..<memoPath.count)
-    if component.lowerBound == 0 { return cwd.encoding == .quoted && bytes.extracting(cwd.slice.range).equals(memo) }
     return isAbsoluteName && name.storage.span.bytes.extracting(0..<component.lowerBound &- 1).equals(memo)
   }
 
