@@ -31,7 +31,7 @@ struct SearchCommand: ParsableCommand {
   var format = LineFormat.text
 
   func run() throws {
-    let filter = try filters.filter()
+    let filter = try filters.filter(.ofThisHost)
     let isWhole = format == .json && filter.wantsEverything
     var source = LogSource(auditLog)
     var conversion = LogConversion(hostName: hostName(), names: LiveSources.names(Accounts()))

@@ -35,7 +35,7 @@ struct TailCommand: ParsableCommand {
   }
 
   func run() throws {
-    let filter = try filters.filter()
+    let filter = try filters.filter(.ofTheLog)
     // Ctrl-C is how one leaves `tail -f`: not an error. Blocked from here on, and read below.
     let signals = try Signals([SIGINT, SIGTERM])
     var follower = LogFollower(directory: log.directory)
