@@ -69,6 +69,13 @@ enum LineFormat: String, ExpressibleByArgument, CaseIterable {
   case text, json
 }
 
+/// How the text format is to be read, for the help of every command that prints it.
+let textLegend = """
+  In text, a name that holds blanks, quotes or arrows is in double quotes; \\xNN is a byte that cannot be shown. (path: …) behind a name says that \
+  it is not certain: cwd-guess takes the working directory for want of better, inode is one of several names, descriptor was looked up \
+  afterwards, learnt comes from an earlier event and may have moved since, parent-only is the directory of a name that the kernel did not record.
+  """
+
 /// `--log`, shared by every command that reads the log.
 struct LogOptions: ParsableArguments {
   @Option(name: .customLong("log"), help: ArgumentHelp("The directory of the log.", valueName: "dir"))

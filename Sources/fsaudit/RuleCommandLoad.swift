@@ -10,6 +10,7 @@ struct RuleLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "load",
     abstract: "Make the kernel's rules equal to the rule files, by the difference alone.",
+    usage: "fsaudit rule load [<path>] [<options>]",
     discussion: """
       Reads the *.rules of a directory in the order of their names, or one file. Nothing is changed before every line has been parsed, and when the kernel \
       refuses a line, what was applied is taken back and the error names the file and line. Rules that fsaudit did not add are never removed; rules from \

@@ -19,6 +19,8 @@ struct SearchCommand: ParsableCommand {
         fsaudit search --audit-log /var/log/audit/audit.log --key ssh --since yesterday
         zcat old.gz | fsaudit search --audit-log - --path /etc/shadow --format json
 
+      \(textLegend)
+
       Exit status: 0 changes were found, 1 nothing matches, 2 a filter is malformed, 3 a log may not be read, 5 a log cannot be read or some \
       of its lines are no records (stderr names the first): the answer is then what the rest holds.
       """)

@@ -12,6 +12,8 @@ struct TailCommand: ParsableCommand {
     discussion: """
       Values of one filter are alternatives, different filters must all agree. Gaps are always shown: they say where the \
       answer may be incomplete. With --since and no -n, everything since then is shown.
+
+      \(textLegend)
       """)
 
   @Flag(name: .shortAndLong, help: "Go on with what is added, until interrupted.")

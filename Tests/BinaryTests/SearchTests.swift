@@ -52,4 +52,30 @@ import Testing
         == "fsaudit: \(log): packed with xz, which fsaudit does not read: unpack it on the way, xzcat \(log) | fsaudit search --audit-log -\n"
     )
   }
+
+  /// Without a SYSCALL the record itself says who it was, in the kernel's words, not in those of a message from user space.
+  @Test func whoeverActedOutsideOfASystemCallIsFound() throws {
+    let rule = #"type=CONFIG_CHANGE msg=audit(1700000001.123:11): auid=0 ses=7 subj=unconfined op=remove_rule key="srv" list=4 res=1"#
+    let message = #"type=USER_CMD msg=audit(1700000002.123:12): pid=9 uid=4294967000 auid=1 ses=2 msg='op=x auid=0 uid=0 res=success'"#
+    let log = try directory.write("audit.log", "\(rule)\n\(message)\n")
+    let root = try search(log, "--auid", "root")
+    #expect(
+      root.status == 0 && root.text.split(whereSeparator: \.isWhitespace).suffix(5) == ["rule", "removed", "key=srv", "root", "ses7"],
+      "\(root.text)")
+    let other = try search(log, "--user", "4294967000", "--format", "json")
+    #expect(other.text.contains(#","user":{"id":"4294967000","audit":{"id":"1","#) && other.text.contains(#""session":2"#), "\(other.text)")
+    #expect(try search(log, "--user", "4294967000", "--auid", "0").status == 1)
+  }
+
+  /// A file whose name looks like a rename, and a name that is a guess.
+  @Test func textCannotBeMistaken() throws {
+    let name = "a → /etc/shadow".utf8.map { String($0, radix: 16, uppercase: true) }.joined()
+    let forged = good.replacing(#"name="a""#, with: "name=\(name)")
+    #expect(try search("-", input: forged).text.contains(#" delete      "/srv/a → /etc/shadow" "#))
+    let relative = good.replacing("syscall=87", with: "syscall=263").replacing("a0=1", with: "a0=5")
+    #expect(try search("-", input: relative).text.contains(" delete      /srv/a (path: cwd-guess) "))
+    for command in ["tail", "search", "watch"] {
+      #expect(try run(fsauditBinary, [command, "--help"]).text.contains("cwd-guess takes the working directory"))
+    }
+  }
 }
