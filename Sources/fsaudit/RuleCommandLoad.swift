@@ -81,11 +81,15 @@ struct RuleCheckCommand: ParsableCommand {
   func run() throws {
     var check = RuleCheck()
     for path in paths {
-      for file in try RuleFile.files(in: path) {
+      let files = try RuleFile.files(in: path)
+      if files.isEmpty { complain("fsaudit: note: \(printable(path)) holds no *.rules") }
+      for file in files {
         for line in try RuleFile.read(file, trusted: false) { check.check(line) }
       }
     }
-    for finding in check.findings { print(finding) }
+    var output = Output()
+    for finding in check.findings { try output.line(finding.description) }
+    try output.flush()
     if check.findings.contains(where: { $0.severity != .note }) { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 }
