@@ -44,12 +44,15 @@ package struct Ledger: Sendable {
 
   package init() {}
 
+  /// The largest ledger that is read, and so that is written: 120,000 rules.
+  private static let limitBytes = 256 << 20
+
   package var rules: Set<Rule> { Set(entries.flatMap(\.rules)) }
 
   /// Reads a ledger; an absent one is empty.
   package init(path: String) throws(Failure) {
     let bytes: [UInt8]
-    do { bytes = try contents(of: path, limitBytes: 256 << 20) } catch {
+    do { bytes = try contents(of: path, limitBytes: Self.limitBytes) } catch {
       if error.code == .noSuchFileOrDirectory { return }
       throw error.failure()
     }
@@ -89,6 +92,10 @@ package struct Ledger: Sendable {
       text +=
         "\(entry.origin.rawValue) \(entry.whenCreated ? "when-created" : "now") \(identity) \(hex(entry.line)) \(rules) "
         + "# \(printable(String(decoding: entry.line, as: UTF8.self)))\n"
+    }
+    if text.utf8.count > Self.limitBytes {
+      throw Failure(
+        "\(rules.count) rules are more than fsaudit can keep account of", advice: "watch directories instead of files", exit: .usage)
     }
     let new = path + ".new"
     do throws(SystemError) {

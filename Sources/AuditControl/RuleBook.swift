@@ -130,32 +130,39 @@ package struct RuleBook: ~Copyable {
 
   private mutating func removeHeld(_ line: RuleLine) throws(Failure) -> Outcome {
     var ledger = try Ledger(path: ledgerPath)
-    // The text of a line that removes (-d, -W) differs from the one that added; a waiting line can only be named by its text.
-    let text = line.text
-    let waiting = ledger.entries.contains { $0.rules.isEmpty && $0.line == text }
+    let kernel = Set(try rules())
+    // A line that waits has no rules yet, and those of one whose path is gone are no longer what it says: it is told by what it means now.
+    let named = ledger.entries.indices.filter { index in
+      let entry = ledger.entries[index]
+      return entry.rules.allSatisfy { !kernel.contains($0) } && !line.rules.isEmpty && Self.rules(of: entry) == line.rules
+    }
     let ours = line.rules.filter(ledger.rules.contains)
-    if ours.isEmpty, !waiting {
+    if ours.isEmpty, named.isEmpty {
       throw Failure(
         "\(Self.name(line)): fsaudit has added no such rule", advice: "see `fsaudit rule list`; what others added, auditctl -d removes",
         exit: .kernelRefused)
     }
-    let kernel = Set(try rules())
     let present = ours.filter(kernel.contains)
-    do { try change(present.map { .delete($0) }) } catch { throw named(error, Self.name(line)) }
-    ledger.entries.removeAll { $0.rules.isEmpty && $0.line == text }
+    do { try change(present.map { .delete($0) }) } catch { throw self.named(error, Self.name(line)) }
+    for index in named.reversed() { ledger.entries.remove(at: index) }
     ledger.forget(Set(ours))
     try ledger.write(to: ledgerPath)
     return Outcome(removed: present)
   }
 
+  /// The rules that an entry's line means now, its path there or not.
+  private static func rules(of entry: Ledger.Entry) -> [Rule] {
+    ruleArguments(line: entry.line).flatMap { try? RuleLine($0, removing: true) }?.rules ?? []
+  }
+
   private mutating func removeAllHeld(key: [UInt8]) throws(Failure) -> Outcome {
     var ledger = try Ledger(path: ledgerPath)
-    let chosen = ledger.rules.filter { rule in
-      key.isEmpty || rule.fields.contains { $0.id == AUDIT_FILTERKEY && $0.text.contains(key) }
-    }
+    func isMeant(_ rule: Rule) -> Bool { key.isEmpty || rule.fields.contains { $0.id == AUDIT_FILTERKEY && $0.text.contains(key) } }
+    let chosen = ledger.rules.filter(isMeant)
     let removed = try rules().filter(chosen.contains)
     do { try change(removed.map { .delete($0) }) } catch { throw named(error, "-D") }
-    if key.isEmpty { ledger.entries = [] } else { ledger.forget(chosen) }
+    ledger.entries.removeAll { key.isEmpty || $0.rules.isEmpty && Self.rules(of: $0).contains(where: isMeant) }
+    ledger.forget(chosen)
     try ledger.write(to: ledgerPath)
     return Outcome(removed: removed)
   }

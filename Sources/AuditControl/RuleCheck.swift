@@ -24,8 +24,10 @@ package struct RuleFinding: Sendable, CustomStringConvertible {
 /// Looks for errors and costs in rules, without asking the kernel and without being root.
 package struct RuleCheck {
   package private(set) var findings: [RuleFinding] = []
-  private var earlier: [(place: String, rule: Rule)] = []
+  private var earlier = EarlierRules()
   private let treeLimit: Int
+  /// The directories whose trees were counted: many rules may name the same.
+  private var counted: [String: Int?] = [:]
 
   /// - Parameter treeLimit: directories with more entries below them count as huge.
   package init(treeLimit: Int = 100_000) { self.treeLimit = treeLimit }
@@ -44,7 +46,7 @@ package struct RuleCheck {
       if line.text.count > 6143 { add(.warning, place, "longer than 6143 bytes: auditctl cuts it there; make two rules of it") }
       if line.operation == .remove {
         add(.note, place, "removes a rule of these files if it comes before, and nothing else")
-        earlier.removeAll { line.rules.contains($0.rule) }
+        for rule in line.rules { earlier.remove(rule) }
         return
       }
       if line.rules.isEmpty, line.watchedPath != nil { add(.note, place, "waits until its path exists") }
@@ -126,7 +128,7 @@ package struct RuleCheck {
     case S_IFDIR:
       if ["/proc", "/sys", "/dev"].contains(where: { path == $0 || path.hasPrefix($0 + "/") }) {
         add(.warning, place, "\(name) is no ordinary file system: most of what happens in it is not audited")
-      } else if rule.action == .always, let count = TreeSize.count(path, limit: treeLimit), count >= treeLimit {
+      } else if rule.action == .always, let count = treeSize(path), count >= treeLimit {
         add(
           .warning, place,
           "\(name) holds \(treeLimit) files or more: expect many events, and exclude what is busy with never,exit rules before it")
@@ -135,37 +137,26 @@ package struct RuleCheck {
     }
   }
 
+  private mutating func treeSize(_ path: String) -> Int? {
+    if let known = counted[path] { return known }
+    let count = TreeSize.count(path, limit: treeLimit)
+    counted[path] = count
+    return count
+  }
+
   /// Duplicates, and rules that an earlier one leaves nothing to.
   private mutating func compare(_ rule: Rule, _ line: RuleLine, _ place: String, quiet: Bool) {
-    defer {
-      if line.operation == .prepend { earlier.insert((place, rule), at: 0) } else { earlier.append((place, rule)) }
-    }
+    defer { earlier.add(rule, place, inFront: line.operation == .prepend) }
     if quiet || line.operation == .prepend { return }
-    if let same = earlier.first(where: { $0.rule == rule }) {
-      add(.warning, place, "the same rule as \(same.place)")
-    } else if let shadow = earlier.first(where: { Self.covers($0.rule, rule) }) {
+    if let same = earlier.place(of: rule) {
+      add(.warning, place, "the same rule as \(same)")
+    } else if let shadow = earlier.first(covering: rule) {
       if shadow.rule.action == .never {
         add(.warning, place, "never reached: \(shadow.place) says never for all that it matches")
       } else if rule.action == .never {
         add(.warning, place, "never reached: \(shadow.place) records all that it matches")
       } else {
         add(.warning, place, "its key is never recorded: \(shadow.place) comes first and matches all that it matches")
-      }
-    }
-  }
-
-  /// Whether everything that `narrow` matches is matched by `wide`.
-  static func covers(_ wide: Rule, _ narrow: Rule) -> Bool {
-    guard wide.list == narrow.list, wide.list.selectsSyscalls, wide.syscalls.isSuperset(of: narrow.syscalls) else { return false }
-    return wide.fields.allSatisfy { field in
-      if field.id == AUDIT_FILTERKEY { return true }
-      return narrow.fields.contains { other in
-        if other == field { return true }
-        if field.id == AUDIT_PERM, other.id == AUDIT_PERM { return other.value & ~field.value == 0 }
-        guard field.id == AUDIT_DIR, [AUDIT_DIR, AUDIT_WATCH].contains(other.id) else { return false }
-        var tree = field.text
-        while tree.last == UInt8(ascii: "/") { tree.removeLast() }
-        return other.text.starts(with: tree + [UInt8(ascii: "/")]) || other.text == tree
       }
     }
   }

@@ -22,8 +22,10 @@ extension RuleBook {
   ///
   /// Everything is parsed before the kernel is asked anything. When the kernel refuses a line, what was applied is taken back (rules, their order,
   /// settings) and the error names the line. Rules added by `rule add` stay; those that the files name, too, belong to the files from then on.
+  /// - Parameter allowsEmpty: lines without any rule may remove all that the last load added. An empty directory is more often a wrong path, a
+  ///   wrong suffix or a file system that is not mounted than somebody's wish.
   package mutating func load(
-    _ lines: [RuleFileLine], permissions: Permissions = [], dryRun: Bool = false
+    _ lines: [RuleFileLine], permissions: Permissions = [], dryRun: Bool = false, allowsEmpty: Bool = false
   ) throws(Failure) -> LoadReport {
     var load = RuleLoad()
     try load.read(lines, permissions)
@@ -31,14 +33,22 @@ extension RuleBook {
     defer { withExtendedLifetime(lock) {} }
     let before = try Ledger(path: ledgerPath)
     let kernel = try rules()
-    let wanted = Set(load.wishes.map(\.rule))
+    let wishes = load.wishes
+    let wanted = Set(wishes.map(\.rule))
     let ours = Set(before.entries.filter { $0.origin == .load }.flatMap(\.rules)).union(before.rules.intersection(wanted))
     let foreign = Set(kernel).subtracting(ours).intersection(wanted)
-    for rule in load.wishes.map(\.rule) where foreign.contains(rule) {
+    for rule in wishes.map(\.rule) where foreign.contains(rule) {
       load.report.notes.append("\(load.place(rule)): the kernel has this rule from somebody else; it is left to them")
     }
-    let steps = RulePlan.steps(kernel: kernel, ours: ours, wishes: load.wishes)
+    let steps = RulePlan.steps(kernel: kernel, ours: ours, wishes: wishes)
     load.count(steps, unchanged: kernel.filter { ours.contains($0) && wanted.contains($0) }.count)
+    if load.isEmpty, !allowsEmpty, case let loaded = before.entries.filter({ $0.origin == .load }), !loaded.isEmpty {
+      let refusal = Failure(
+        "there is no rule to load, and that would remove the rules of the last load (\(loaded.count) lines)",
+        advice: "check the path and that names end in .rules, or allow it with `fsaudit rule load --allow-empty`", exit: .usage)
+      guard dryRun else { throw refusal }
+      load.report.notes.append(refusal.description)
+    }
     if dryRun { return load.report }
 
     var after = before
@@ -89,6 +99,7 @@ extension RuleBook {
   }
 
   private mutating func apply(_ steps: [RulePlan.Step], _ load: inout RuleLoad) throws(Failure) {
+    var failed: Set<Rule> = []
     for (index, step) in steps.enumerated() {
       do { try send(step) } catch {
         let rule = step.rule
@@ -107,10 +118,11 @@ extension RuleBook {
         } else {
           throw named(error, "\(source.place): \(rule.description)")
         }
-        load.report.added.removeAll { $0 == rule }
+        failed.insert(rule)
       }
       pause(after: index)
     }
+    load.report.added.removeAll(where: failed.contains)
   }
 }
 
@@ -124,7 +136,11 @@ private struct RuleLoad {
   }
 
   var report = LoadReport()
-  var wishes: [RulePlan.Wish] = []
+  /// In the order of their lines.
+  var wishes: [RulePlan.Wish] { slots.compactMap(\.self) }
+  /// Nil for a wish that a later `-d` took back.
+  private var slots: [RulePlan.Wish?] = []
+  private var slotOf: [Rule: Int] = [:]
   var controls: [(place: String, control: RuleControl)] = []
   /// The line that each wanted rule comes from.
   var sources: [Rule: Source] = [:]
@@ -173,8 +189,10 @@ private struct RuleLoad {
     switch line.operation {
     case nil: break
     case .remove:
-      wishes.removeAll { line.rules.contains($0.rule) }
-      for rule in line.rules { sources[rule] = nil }
+      for rule in line.rules {
+        sources[rule] = nil
+        if let slot = slotOf.removeValue(forKey: rule) { slots[slot] = nil }
+      }
     case .append, .prepend:
       if line.rules.isEmpty {
         waitingLines.append(line)
@@ -187,10 +205,14 @@ private struct RuleLoad {
           continue
         }
         sources[rule] = Source(place: place, line: line, tolerant: tolerant)
-        wishes.append(RulePlan.Wish(rule, prepend: line.operation == .prepend))
+        slotOf[rule] = slots.count
+        slots.append(RulePlan.Wish(rule, prepend: line.operation == .prepend))
       }
     }
   }
+
+  /// Whether there is no line that wants a rule, now or later.
+  var isEmpty: Bool { slotOf.isEmpty && waitingLines.isEmpty }
 
   func place(_ rule: Rule) -> String { sources[rule]?.place ?? "?" }
 

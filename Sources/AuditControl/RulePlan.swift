@@ -39,8 +39,12 @@ package enum RulePlan {
     let place = Dictionary(zip(mine, mine.indices)) { first, _ in first }
     let back = wishes.filter { !$0.prepend }.map(\.rule)
     let front = wishes.filter(\.prepend).map(\.rule)
-    let keptBack = kept(back, place, beside: []) { $0 < $1 }
-    let keptFront = kept(front, place, beside: keptBack) { $0 > $1 }
+    var obstacles = PlanObstacles()
+    let keptBack = kept(back, beside: &obstacles) { place[$0] }
+    // In front the first wish comes last, and all of it before what stays at the back: the same list, read backwards.
+    obstacles = PlanObstacles()
+    for rule in keptBack { obstacles.add(rule, at: place[rule].map { -$0 }) }
+    let keptFront = kept(front, beside: &obstacles) { place[$0].map { -$0 } }
     let wanted = Set(wishes.map(\.rule))
     var steps = mine.filter { !wanted.contains($0) }.map(Step.delete)
     for (rules, kept, add) in [(front, keptFront, Step.prepend), (back, keptBack, Step.append)] {
@@ -53,34 +57,93 @@ package enum RulePlan {
   }
 
   /// Those of `rules` that can stay where they are: none that must come before them still has to be added or stands on the wrong side.
-  /// - Parameter others: rules that stay, too, all of them on the far side of these.
-  private static func kept(
-    _ rules: [Rule], _ place: [Rule: Int], beside others: Set<Rule>, inOrder: (Int, Int) -> Bool
-  ) -> Set<Rule> {
+  /// - Parameter obstacles: what stands in their way to begin with; these rules are added to it.
+  private static func kept(_ rules: [Rule], beside obstacles: inout PlanObstacles, place: (Rule) -> Int?) -> Set<Rule> {
     var kept: Set<Rule> = []
-    for (index, rule) in rules.enumerated() {
-      guard let own = place[rule] else { continue }
-      func stays(after earlier: Rule, _ earlierStays: Bool) -> Bool {
-        if commute(earlier, rule) { return true }
-        guard earlierStays, let other = place[earlier] else { return false }
-        return inOrder(other, own)
-      }
-      if rules[..<index].allSatisfy({ stays(after: $0, kept.contains($0)) }), others.allSatisfy({ stays(after: $0, true) }) {
-        kept.insert(rule)
-      }
+    for rule in rules {
+      let own = place(rule)
+      let stays = own.map { obstacles.permits(rule, at: $0) } ?? false
+      if stays { kept.insert(rule) }
+      obstacles.add(rule, at: stays ? own : nil)
     }
     return kept
   }
+}
 
-  /// Whether no event can match both rules, as far as arch, calls and objects tell.
-  static func commute(_ a: Rule, _ b: Rule) -> Bool {
-    if a.list != b.list { return true }
-    guard a.list == .exit else { return false }
-    if let one = a.arch, let other = b.arch, one != other { return true }
-    if zip(a.syscalls.words, b.syscalls.words).allSatisfy({ $0 & $1 == 0 }) { return true }
-    // Two paths: a file has other names through hard links and mounts, but which rule names it first is then as arbitrary as the names. Two different
-    // directories can hold one event between them (a rename), so only `path=` with `path=` is certain enough.
-    if let one = a.field(AUDIT_WATCH), let other = b.field(AUDIT_WATCH) { return one.text != other.text }
-    return false
+/// What the rules before one demand of its place, summed up by kind: one by one, 200,000 rules would take hours to plan.
+///
+/// Two rules may stand in any order if no event can match both, as far as list, arch, calls and objects tell (``PlanKind/commutes(with:)``, and
+/// two different `path=`).
+struct PlanObstacles {
+  /// Of some rules, the place that one which must come after them needs.
+  private struct Bound {
+    var last = Int.min
+    /// One of them still has to be added, so nothing can stay behind it.
+    var isOpen = false
+
+    mutating func add(_ place: Int?) {
+      if let place { last = max(last, place) } else { isOpen = true }
+    }
+
+    func permits(_ place: Int) -> Bool { !isOpen && last < place }
+  }
+
+  private struct Bounds {
+    var all = Bound()
+    var withoutPath = Bound()
+    var byPath: [[UInt8]: Bound] = [:]
+  }
+
+  private var kinds: [PlanKind: Bounds] = [:]
+  private var all = Bound()
+
+  /// - Parameter place: where the rule stands and stays; nil if it has to be added.
+  mutating func add(_ rule: Rule, at place: Int?) {
+    all.add(place)
+    let kind = PlanKind(rule)
+    if let path = rule.field(AUDIT_WATCH)?.text {
+      kinds[kind, default: Bounds()].byPath[path, default: Bound()].add(place)
+    } else {
+      kinds[kind, default: Bounds()].withoutPath.add(place)
+    }
+    kinds[kind, default: Bounds()].all.add(place)
+  }
+
+  /// Whether a rule can stay where it is.
+  func permits(_ rule: Rule, at place: Int) -> Bool {
+    if all.permits(place) { return true }
+    let own = PlanKind(rule)
+    let path = own.list == .exit ? rule.field(AUDIT_WATCH)?.text : nil
+    for (kind, bounds) in kinds where !own.commutes(with: kind) {
+      if let path {
+        // A file has other names through hard links and mounts, but which rule names it first is then as arbitrary as the names. Two different
+        // directories can hold one event between them (a rename), so only `path=` with `path=` is certain enough.
+        guard bounds.withoutPath.permits(place), bounds.byPath[path]?.permits(place) ?? true else { return false }
+      } else if !bounds.all.permits(place) {
+        return false
+      }
+    }
+    return true
+  }
+}
+
+/// The part of a rule, beside its path, that tells which events it can match. There are few kinds in any rule file.
+private struct PlanKind: Hashable {
+  let list: RuleList
+  let arch: UInt32?
+  let syscalls: SyscallSet
+
+  init(_ rule: Rule) {
+    list = rule.list
+    arch = rule.arch
+    syscalls = rule.syscalls
+  }
+
+  /// Whether no event can match rules of both kinds.
+  func commutes(with other: PlanKind) -> Bool {
+    if list != other.list { return true }
+    guard list == .exit else { return false }
+    if let arch, let other = other.arch, arch != other { return true }
+    return zip(syscalls.words, other.syscalls.words).allSatisfy { $0 & $1 == 0 }
   }
 }

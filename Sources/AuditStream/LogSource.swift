@@ -4,12 +4,19 @@ import SystemPackage
 
 /// The lines of audit logs, file after file: plain, gzip or zstd, told apart by their first bytes, not by their names.
 ///
-/// Memory is constant: one buffer for all, and the decompressor's window. What a line says is not looked at.
+/// Memory is constant: one buffer for all, and the decompressor's window. What a line says is not looked at, but it is remembered where those are that
+/// the reader could not make sense of.
 package struct LogSource: ~Copyable {
   private var waiting: ArraySlice<String>
   private var file: LogFile?
   private var buffer = InputBuffer()
   private var splitter = LineSplitter()
+  /// Lines of the current file so far.
+  private var lineCount = 0
+  /// How many lines were refused, and where the first of them are, as `file:line`.
+  package private(set) var refused = (count: 0, places: [String]())
+  /// So many places are remembered.
+  private static let placeLimit = 5
 
   /// - Parameter paths: in the order to be read, the oldest first; `-` is standard input.
   package init(_ paths: [String]) { waiting = paths[...] }
@@ -17,10 +24,13 @@ package struct LogSource: ~Copyable {
   /// Lines over 64 KiB so far: they were passed on cut.
   package var oversized: Int { splitter.oversized }
 
-  /// Passes on the lines of the next buffer-full, without their newlines; a last line without one counts.
+  /// Passes on the lines of the next buffer-full, without their newlines (DOS's, too); a last line without one counts.
+  /// - Parameter takes: returns false for a line that it can make nothing of.
   /// - Returns: false when all files are at their end.
   /// - Throws: a ``Failure`` that names the file. All whole lines before the fault have been passed on; the next call goes on with the next file.
-  package mutating func read(_ body: (_ line: RawSpan) -> Void) throws(Failure) -> Bool {
+  package mutating func read(_ takes: (_ line: RawSpan) -> Bool) throws(Failure) -> Bool {
+    var (number, refused) = (lineCount, self.refused)
+    defer { (lineCount, self.refused) = (number, refused) }
     do {
       let current: LogFile
       if let file {
@@ -29,6 +39,16 @@ package struct LogSource: ~Copyable {
         guard let path = waiting.popFirst() else { return false }
         current = try LogFile(path)
         file = current
+        number = 0
+      }
+      let body = { (line: RawSpan) in
+        number += 1
+        let end = line.byteCount - 1
+        // A carriage return is part of no record: the kernel and auditd write text with control bytes in hexadecimal.
+        let isDOS = end >= 0 && line.unsafeLoad(fromByteOffset: end, as: UInt8.self) == UInt8(ascii: "\r")
+        if takes(isDOS ? line.extracting(0..<end) : line) { return }
+        refused.count += 1
+        if refused.count <= Self.placeLimit { refused.places.append("\(printable(current.path)):\(number)") }
       }
       let count = try current.read(into: buffer.room())
       buffer.fill(count)
@@ -50,7 +70,8 @@ package struct LogSource: ~Copyable {
 
 /// One file, decompressed.
 private final class LogFile {
-  private let path: String
+  /// Its name in messages.
+  let path: String
   private let descriptor: Descriptor
   private let decoder: (any Decoder)?
   /// Compressed bytes; of a plain file only the first few, which told what it is.
@@ -72,9 +93,21 @@ private final class LogFile {
         input.fill(count)
         position += count
       }
-      decoder = Self.decoder(for: UnsafeRawBufferPointer(input.pending))
     } catch { throw SystemError(error.call, self.path, error.code).failure() }
+    let magic = UnsafeRawBufferPointer(input.pending)
+    if let format = Self.unreadFormats.first(where: { magic.starts(with: $0.magic) }) {
+      let file = path == "-" ? "" : " " + printable(path)
+      throw Failure(
+        "\(printable(self.path)): packed with \(format.name), which fsaudit does not read",
+        advice: "unpack it on the way, \(format.program)\(file) | fsaudit search --audit-log -", exit: .inputOutput)
+    }
+    decoder = Self.decoder(for: magic)
   }
+
+  /// Formats that would need a library each in a program that runs as root; their own programs unpack them as well.
+  private static let unreadFormats: [(name: String, program: String, magic: [UInt8])] = [
+    ("xz", "xzcat", [0xfd, 0x37, 0x7a, 0x58]), ("bzip2", "bzcat", [0x42, 0x5a, 0x68]), ("lz4", "lz4cat", [0x04, 0x22, 0x4d, 0x18]),
+  ]
 
   private static func decoder(for magic: UnsafeRawBufferPointer) -> (any Decoder)? {
     if magic.starts(with: [0x1f, 0x8b]) { return GzipDecoder() }

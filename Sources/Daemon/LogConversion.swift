@@ -11,8 +11,6 @@ import System
 /// marked as a guess.
 package struct LogConversion: ~Copyable {
   private var pipeline: Pipeline
-  /// Lines that are none of auditd's.
-  package private(set) var unreadable = 0
   private var now: Int64 = 0
 
   package init(hostName: String, names: NameSources = NameSources()) {
@@ -24,19 +22,19 @@ package struct LogConversion: ~Copyable {
   }
 
   /// Takes one line of an audit.log, without its newline.
-  package mutating func add(_ line: RawSpan) {
-    guard let prefix = LinePrefix(line) else {
-      if !line.isEmpty { unreadable += 1 }
-      return
-    }
+  /// - Returns: whether it is a record; an empty line is nothing, which is fine, too.
+  package mutating func add(_ line: RawSpan) -> Bool {
+    guard let prefix = LinePrefix(line) else { return line.isEmpty }
     let node = prefix.node.isEmpty ? line.extracting(first: 0) : line.extracting(prefix.node.range)
     let hasHeader = pipeline.add(type: prefix.type, text: line.extracting(droppingFirst: prefix.headerStart), node: node, now: now)
+    if !hasHeader { return false }
     let time = pipeline.assembler.reader.last.time
-    if !hasHeader || time == now { return }
+    if time == now { return true }
     now = time
     pipeline.expire(now: now)
     // there is nothing to be walked
     pipeline.interpreter.walkRequests.removeAll()
+    return true
   }
 
   /// The input has ended: what waits is complete.

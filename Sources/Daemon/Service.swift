@@ -254,7 +254,7 @@ package final class Service {
     if settings.rules.unloadOnStop, let now = try? audit.status(), now.enabled != 2 {
       do {
         var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-        _ = try book.load([])
+        _ = try book.load([], allowsEmpty: true)
       } catch { log.error("rules could not be unloaded: \(error)") }
     }
     guard let now = try? audit.status() else { return }

@@ -32,6 +32,27 @@ struct Cell {
 
   static func name(_ text: String) -> Cell { name(Array(text.utf8)) }
 
+  /// A name among others in a line. One that holds blanks, quotes or what stands between two names is in double quotes, and its own quotes are `\"`:
+  /// what is outside of quotes is ours, so a file called `a → /etc/shadow` cannot pass for a rename.
+  /// - Parameter mark: another scalar that has a meaning where the name stands.
+  static func quoted(_ bytes: [UInt8], mark: Unicode.Scalar? = nil) -> Cell {
+    let plain = name(bytes)
+    let scalars = plain.text.unicodeScalars
+    let needsQuotes = scalars.contains { scalar in
+      scalar.properties.isWhitespace || scalar == "\"" || scalar == "→" || scalar == "⇄" || scalar == mark
+    }
+    guard needsQuotes || bytes.isEmpty else { return plain }
+    var cell = Cell("\"")
+    for scalar in scalars {
+      if scalar == "\"" { cell.add("\\") }
+      cell.add(scalar)
+    }
+    cell.add("\"")
+    return cell
+  }
+
+  static func quoted(_ text: String, mark: Unicode.Scalar? = nil) -> Cell { quoted(Array(text.utf8), mark: mark) }
+
   private static func hexDigits(_ value: UInt32) -> String { (value < 16 ? "0" : "") + String(value, radix: 16) }
 
   mutating func add(_ words: String) { for scalar in words.unicodeScalars { add(scalar) } }

@@ -1,3 +1,4 @@
+import AuditWire
 import FileChanges
 
 /// Which lines are wanted. Values of one field are alternatives; different fields must all agree.
@@ -24,6 +25,27 @@ package struct Filter: Sendable {
 
   /// The words for ``actions`` that file changes have, for help texts.
   package static var actionNames: [String] { Action.allCases.map { "\($0.name)" } }
+
+  /// The words for ``actions`` that lines about the log itself have.
+  package static let otherActionNames = ["gap"] + DaemonAction.allCases.map(\.rawValue)
+
+  /// Whether a line can say `word` as its action: ours or Elastic's, or a record type (`config-change`). Lines of programs that no file change
+  /// was made of have the name of their system call, which this cannot know.
+  package static func isAction(_ word: String) -> Bool {
+    if Action.allCases.contains(where: { "\($0.name)" == word || "\($0.past)" == word }) || otherActionNames.contains(word) { return true }
+    let type = word.uppercased().replacing("-", with: "_")
+    return type.first?.isLetter == true && RecordType(name: Array(type.utf8).span.bytes) != nil
+  }
+
+  /// The words for ``results`` beside the names of errors.
+  package static let resultNames = ["success", "failure", "unknown"]
+
+  /// A word for ``results`` as lines have it, an error's name in any case; nil where no line can say it.
+  package static func result(_ word: String) -> String? {
+    if resultNames.contains(word) { return word }
+    let name = word.uppercased()
+    return ErrorName.number(of: name) == nil ? nil : name
+  }
 
   /// Whether only the time, or nothing at all, is asked for.
   private var isAboutTimeOnly: Bool {

@@ -14,6 +14,7 @@ extension NativeEncoder {
     lines.raw("{\"@timestamp\":")
     lines.timestamp(milliseconds: event.time)
     let isRule = isRuleChange(event)
+    let login = RecordedLogin(bytes, event.records.first)
     lines.raw(",\"event\":{\"kind\":\"event\",\"category\":[\"")
     lines.raw(isRule ? "configuration" : typed.hasExecve ? "process" : "host")
     lines.raw("\"],\"type\":[\"")
@@ -32,6 +33,7 @@ extension NativeEncoder {
       lines.raw(userJSON(actor))
     } else {
       lines.raw("}")
+      recordedUser(login)
     }
     tags(&interpreter, 0, actor)
     appendHost(event)
@@ -54,7 +56,12 @@ extension NativeEncoder {
       syscallName(&typed)
       lines.raw("\"")
     }
-    lines.raw(sessionJSON(actor))
+    if typed.hasSyscall || typed.hasUring {
+      lines.raw(sessionJSON(actor))
+    } else if let session = login.session, session != .max {
+      lines.raw(",\"session\":")
+      lines.integer(session)
+    }
     if success == .no {
       let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
       if let name = ErrorName.of(exit) {
@@ -116,9 +123,11 @@ extension NativeEncoder {
       let text = bytes.extracting(0..<record.body.end)
       var fields = FieldCursor(text, start: Int(record.body.start))
       while let field = fields.next(text) {
+        let value = text.extracting(field.value.slice.range)
+        // the kernel forgets the blank in `ses=4294967295op=remove_rule` (AUDIT-FACTS 5)
+        if text.extracting(field.name.range).equals("ses"), value.hasPrefix("op=remove_rule", at: value.byteCount - 14) { return true }
         guard text.extracting(field.name.range).equals("op") else { continue }
-        let operation = text.extracting(field.value.slice.range)
-        return operation.equals("add_rule") || operation.equals("remove_rule") || operation.equals("updated_rules")
+        return value.equals("add_rule") || value.equals("remove_rule") || value.equals("updated_rules")
       }
     }
     return false

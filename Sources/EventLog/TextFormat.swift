@@ -5,6 +5,8 @@ import System
 /// The log for people: one aligned line a change.
 ///
 ///     23:32:51.738 rename      /srv/b → /srv/c          alice→root pts0  mv[2334]       srv
+///
+/// Names are quoted where they could pass for something else (``Cell/quoted(_:mark:)``), and `(path: …)` marks a path that is not certain.
 package struct TextFormat: Sendable {
   private let colour: Bool
   private let pathWidth: Int
@@ -32,7 +34,7 @@ package struct TextFormat: Sendable {
     switch line.dataset {
     case .gap: cells += [gap(line, nowMs).styled(.alarm, colour)]
     case .daemon: cells += [action(line, of: "fsaudit", .cyan), message(line)]
-    case .rules: cells += [action(line, of: line.has("message") ? "rule" : nil, .cyan), message(line)] + actor(line)
+    case .rules: cells += ruleChange(line) + actor(line)
     case .event: cells += [action(line, of: nil, .cyan), message(line).padded(to: pathWidth)] + actor(line)
     case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
     }
@@ -101,7 +103,7 @@ package struct TextFormat: Sendable {
       cell.add(" (replaced")
       if let replaced = line.string("fsaudit.replaced.path"), replaced != line.string("file.path") {
         cell.add(" ")
-        cell.add(.name(replaced))
+        cell.add(.quoted(replaced))
       }
       cell.add(")")
     }
@@ -125,10 +127,9 @@ package struct TextFormat: Sendable {
   }
 
   private func name(_ line: LogLine, _ path: String, _ raw: String, _ isDirectory: Bool) -> Cell? {
-    guard let bytes = line.name(path, raw: raw) else { return nil }
-    var cell = Cell.name(bytes)
-    if isDirectory && bytes.last != UInt8(ascii: "/") { cell.add("/") }
-    return cell
+    guard var bytes = line.name(path, raw: raw) else { return nil }
+    if isDirectory && bytes.last != UInt8(ascii: "/") { bytes.append(UInt8(ascii: "/")) }
+    return .quoted(bytes)
   }
 
   /// Who, through which process, under which keys.
@@ -138,20 +139,20 @@ package struct TextFormat: Sendable {
     let isEffective = line.string("user.effective.id") == line.string("user.id")
     let effective = isEffective ? real : line.string("user.effective.name") ?? line.string("user.effective.id") ?? real
     let login = line.auditID.map { line.string("user.audit.name") ?? $0 } ?? real
-    if let login { who.add(.name(login)) }
+    if let login { who.add(.quoted(login)) }
     if let effective, effective != login {
       who.add("→")
-      who.add(.name(effective))
+      who.add(.quoted(effective))
     }
     if let terminal = line.string("fsaudit.tty") {
       who.add(" ")
-      who.add(.name(terminal))
+      who.add(.quoted(terminal))
     } else if let session = line.string("fsaudit.session") {
       who.add(" ses")
       who.add(.name(session))
     }
     var process = Cell()
-    if let name = line.string("process.name") ?? line.string("process.executable") { process.add(.name(name)) }
+    if let name = line.string("process.name") ?? line.string("process.executable") { process.add(.quoted(name)) }
     if let pid = line.integer("process.pid") { process.add("[\(pid)]") }
     return [who.padded(to: Self.whoWidth), process.padded(to: Self.processWidth), keys(line)]
   }
@@ -161,7 +162,7 @@ package struct TextFormat: Sendable {
     guard showsKeys else { return cell }
     for (index, key) in line.strings("tags").enumerated() {
       if index > 0 { cell.add(",") }
-      cell.add(.name(key))
+      cell.add(.quoted(key, mark: ","))
     }
     return cell.styled(.dim, colour)
   }
@@ -172,14 +173,15 @@ package struct TextFormat: Sendable {
     if let message = line.string("message") {
       words.add(.name(message))
     } else if !line.string("event.type.0", equals: "start"), let path = object(line) {
-      words.add(.name(path))
+      words.add(.quoted(path))
     } else if line.has("process.args.0") {
-      words.add(.name(line.strings("process.args").joined(separator: " ")))
+      words.add(commandLine(line))
     } else {
       // Who did it has columns of its own; the rest says what.
       let known: Set = ["pid", "uid", "auid", "ses", "subj", "type"]
       for (name, value) in line.members("fsaudit.records.0").filter({ !known.contains($0.name) }).prefix(8) {
-        words.add(.name((words.width > 0 ? " " : "") + "\(name)=\(value)"))
+        words.add(.name((words.width > 0 ? " " : "") + "\(name)="))
+        words.add(.quoted(value))
       }
       if words.width == 0 { words.add(.name(line.strings("fsaudit.record_types").joined(separator: " "))) }
     }
@@ -198,6 +200,46 @@ package struct TextFormat: Sendable {
     }
     guard let name, !name.hasPrefix("/"), let directory = line.string("process.working_directory") else { return name }
     return directory + (directory.hasSuffix("/") ? "" : "/") + name
+  }
+
+  private func commandLine(_ line: LogLine) -> Cell {
+    var cell = Cell()
+    for (index, argument) in line.strings("process.args").enumerated() {
+      if index > 0 { cell.add(" ") }
+      cell.add(.quoted(argument))
+    }
+    return cell
+  }
+
+  /// What the kernel says of a rule (CONFIG_CHANGE): it names no more of one that was added than its list and key, so the command line follows.
+  private func ruleChange(_ line: LogLine) -> [Cell] {
+    let records = (0..<8).lazy.map { "fsaudit.records.\($0)" }
+    guard let record = records.first(where: { line.string($0 + ".type", equals: "CONFIG_CHANGE") }) else {
+      return [action(line, of: line.has("message") ? "rule" : nil, .cyan), message(line)]
+    }
+    let session = line.string(record + ".ses") ?? ""
+    let operation = line.string(record + ".op") ?? String(session.drop { $0 != "o" }.dropFirst(3))
+    let words = ["add_rule": "rule added", "remove_rule": "rule removed", "updated_rules": "rule updated"]
+    var cell = Cell()
+    for name in ["path", "dir", "key"] {
+      guard let value = line.string("\(record).\(name)") else { continue }
+      cell.add((cell.width > 0 ? " " : "") + "\(name)=")
+      cell.add(.quoted(value))
+    }
+    if cell.width == 0 { cell.add("no key") }
+    if let list = line.integer(record + ".list"), list != 4 {
+      cell.add(" list=" + ([0: "user", 1: "task", 5: "exclude", 6: "filesystem", 7: "io_uring"][list] ?? "\(list)"))
+    }
+    // outside of a system call of somebody's, the kernel itself removed it
+    if operation == "remove_rule", line.string(record + ".auid") == nil, line.has(record + ".path") || line.has(record + ".dir") {
+      cell.add(" (what it watched is gone)")
+    }
+    if line.string(record + ".res", equals: "0") { cell.add(Cell(" (refused)").styled(.alarm, colour)) }
+    if line.has("process.args.0") {
+      cell.add(": ")
+      cell.add(commandLine(line))
+    }
+    return [Cell.name(words[operation] ?? operation).padded(to: Self.actionWidth).styled(.cyan, colour), cell.padded(to: pathWidth)]
   }
 
   private func gap(_ line: LogLine, _ nowMs: Int64) -> Cell {

@@ -74,6 +74,8 @@ package struct TimeExpression: Sendable {
     guard parts.count == 3, parts[0].count == 4, let year = digits(parts[0], upTo: 4), let month = digits(parts[1], upTo: 2),
       let day = digits(parts[2], upTo: 2), (1...12).contains(month), (1...31).contains(day), year >= 1970
     else { return nil }
+    // mktime(3) would make 3 March of 31 February
+    guard CivilTime(secondsUTC: CivilTime.days(year: year, month: month, day: day) * 86_400).day == day else { return nil }
     var result = tm()
     (result.tm_year, result.tm_mon, result.tm_mday) = (Int32(year) - 1900, Int32(month) - 1, Int32(day))
     return result
@@ -84,7 +86,7 @@ package struct TimeExpression: Sendable {
     if text.hasSuffix("Z") || text.hasSuffix("z") { return (String(text.dropLast()), 0) }
     guard let sign = text.lastIndex(where: { $0 == "+" || $0 == "-" }) else { return (text, nil) }
     let parts = text[text.index(after: sign)...].filter { $0 != ":" }
-    guard parts.count == 4, let value = digits(parts[...], upTo: 4) else { return nil }
+    guard parts.count == 4, let value = digits(parts[...], upTo: 4), value / 100 < 24, value % 100 < 60 else { return nil }
     let offset = (value / 100 * 60 + value % 100) * 60_000
     return (String(text[..<sign]), text[sign] == "-" ? -offset : offset)
   }

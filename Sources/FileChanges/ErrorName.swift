@@ -7,6 +7,9 @@ package enum ErrorName {
     return name.utf8CodeUnitCount == 0 ? nil : name
   }
 
+  /// The error of that name, nil for any other word.
+  package static func number(of name: String) -> Int? { name.isEmpty ? nil : names.firstIndex { "\($0)" == name } }
+
   /// include/uapi/asm-generic/errno-base.h and errno.h: the same numbers on x86-64, i386 and aarch64.
   private static let names: [StaticString] = [
     "", "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO", "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN", "ENOMEM", "EACCES",

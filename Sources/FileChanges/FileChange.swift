@@ -66,6 +66,11 @@ package struct FileChange: Sendable, BitwiseCopyable {
 
   package init(_ action: Action) { self.action = action }
 
+  /// Of several names, the least certain one decides ``confidence``.
+  mutating func include(_ other: Confidence) {
+    if other.rawValue > confidence.rawValue { confidence = other }
+  }
+
   /// Whether an open asks for writing; a mere read is an access, not a change.
   package var opensForWriting: Bool { (openFlags ?? OpenFlags.writeOnly) & OpenFlags.accessMode != 0 }
 }

@@ -113,6 +113,7 @@ package struct Interpreter: ~Copyable, Sendable {
           change.action = .create
         } else {
           change.target = old.path
+          change.include(confidence(of: old))
         }
       }
     default: break
@@ -277,7 +278,9 @@ package struct Interpreter: ~Copyable, Sendable {
       : object(&typed, record, bytes)
     describe(&change, record, found)
     if action == .rename, let source = typed.paths.first(where: { $0.nameType != .parent }), source.name != record.name {
-      change.previousPath = object(&typed, source, bytes).path
+      let old = object(&typed, source, bytes)
+      change.previousPath = old.path
+      change.include(confidence(of: old))
     }
     changes.append(change)
   }

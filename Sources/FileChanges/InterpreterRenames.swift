@@ -17,8 +17,7 @@ extension Interpreter {
     let isExchange = names.otherCreate != nil
     var change = FileChange(isExchange ? .exchange : .rename)
     describe(&change, new, to)
-    let second = confidence(of: from)
-    if second.rawValue > change.confidence.rawValue { change.confidence = second }
+    change.include(confidence(of: from))
     change.previousPath = from.path
     if FileType.isDirectory(new.mode) || names.otherCreate.map({ FileType.isDirectory(typed.paths[$0].mode) }) ?? false {
       map.noteMove(

@@ -10,7 +10,7 @@ struct FilterOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Changes of this path: a directory with everything below it, or a pattern ('*' within a name, '**' across names, '*.conf' anywhere).",
+      "Changes of this path: a directory with everything below it, or a pattern ('*' within a name, '**' across names, '*.conf' anywhere). Paths are absolute.",
       valueName: "glob"))
   var path: [String] = []
 
@@ -26,7 +26,10 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Changes by this program: a path, a pattern or a bare name.", valueName: "glob"))
   var exe: [String] = []
 
-  @Option(help: ArgumentHelp("Changes of this kind: \(Filter.actionNames.joined(separator: ", ")).", valueName: "action"))
+  @Option(
+    help: ArgumentHelp(
+      "Changes of this kind: \(Filter.actionNames.joined(separator: ", ")). Other lines: \(Filter.otherActionNames.joined(separator: ", ")), a system call, or a record type such as config-change.",
+      valueName: "action"))
   var action: [String] = []
 
   @Option(help: ArgumentHelp("'success', 'failure', or an errno name such as EACCES.", valueName: "result"))
@@ -41,26 +44,23 @@ struct FilterOptions: ParsableArguments {
   var until: String?
 
   /// The filter that the options describe. Comma-separated values are alternatives, like repeated options.
-  func filter(nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws -> Filter {
+  /// - Throws: for a value that no line can match.
+  func filter(_ names: UserNames, nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws(Failure) -> Filter {
     var filter = Filter()
-    filter.keys = Self.split(key)
-    filter.paths = path.map(Glob.init)
-    filter.users = Self.split(user)
-    filter.auditUsers = Self.split(auid).map { $0 == "-1" || $0 == "4294967295" ? "unset" : $0 }
-    filter.processes = pid
-    filter.executables = exe.map(Glob.init)
-    filter.actions = Self.split(action)
-    filter.results = Self.split(result).map { ["yes": "success", "no": "failure", "failed": "failure"][$0] ?? $0 }
-    filter.sinceMs = try since.map { try TimeExpression($0, nowMs: nowMs).firstMs }
-    filter.untilMs = try until.map { try TimeExpression($0, nowMs: nowMs).lastMs }
+    filter.keys = try FilterValues("--key", key).words()
+    filter.paths = try FilterValues("--path", path).globs()
+    filter.users = try FilterValues("--user", user).users(names)
+    filter.auditUsers = try FilterValues("--auid", auid).loginUsers(names)
+    filter.processes = try FilterValues.processes(pid)
+    filter.executables = try FilterValues("--exe", exe).globs()
+    filter.actions = try FilterValues("--action", action).actions()
+    filter.results = try FilterValues("--result", result).results()
+    if let since { filter.sinceMs = try TimeExpression(since, nowMs: nowMs).firstMs }
+    if let until { filter.untilMs = try TimeExpression(until, nowMs: nowMs).lastMs }
     if let first = filter.sinceMs, let last = filter.untilMs, first > last {
       throw Failure("--since is later than --until", advice: "exchange them", exit: .usage)
     }
     return filter
-  }
-
-  private static func split(_ values: [String]) -> [String] {
-    values.flatMap { $0.split(separator: ",").map(String.init) }
   }
 }
 
@@ -68,6 +68,13 @@ struct FilterOptions: ParsableArguments {
 enum LineFormat: String, ExpressibleByArgument, CaseIterable {
   case text, json
 }
+
+/// How the text format is to be read, for the help of every command that prints it.
+let textLegend = """
+  In text, a name that holds blanks, quotes or arrows is in double quotes; \\xNN is a byte that cannot be shown. (path: …) behind a name says that \
+  it is not certain: cwd-guess takes the working directory for want of better, inode is one of several names, descriptor was looked up \
+  afterwards, learnt comes from an earlier event and may have moved since, parent-only is the directory of a name that the kernel did not record.
+  """
 
 /// `--log`, shared by every command that reads the log.
 struct LogOptions: ParsableArguments {

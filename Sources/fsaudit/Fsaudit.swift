@@ -22,7 +22,9 @@ enum Main {
     // A reader that went away is a quiet success (DESIGN.md): writes report EPIPE instead of killing us half-way.
     signal(SIGPIPE, SIG_IGN)
     var status = ExitStatus.ok.rawValue
+    keepHelpReadable()
     do {
+      try checkHelpTopic(CommandLine.arguments.dropFirst())
       var command = try Fsaudit.parseAsRoot()
       try command.run()
     } catch { status = report(error) }
@@ -35,6 +37,26 @@ enum Main {
     guard fflush(nil) != 0, errno != EPIPE else { return status }
     complain("fsaudit: stdout: \(Errno(rawValue: errno)): give it somewhere to write to")
     return [ExitStatus.ok.rawValue, ExitStatus.findings.rawValue].contains(status) ? ExitStatus.inputOutput.rawValue : status
+  }
+
+  /// `fsaudit help frob`: ArgumentParser answers with the help of what it does know, as a success.
+  private static func checkHelpTopic(_ arguments: ArraySlice<String>) throws(Failure) {
+    guard arguments.first == "help" else { return }
+    var command: any ParsableCommand.Type = Fsaudit.self
+    for word in arguments.dropFirst() where !word.hasPrefix("-") {
+      guard let next = command.configuration.subcommands.first(where: { $0.configuration.commandName == word }) else {
+        throw Failure("\(printable(word)) is no command", advice: "`fsaudit help` lists them", exit: .usage)
+      }
+      command = next
+    }
+  }
+
+  /// ArgumentParser gives the text of an option what is left of the width behind its 26 columns of names: in a narrower terminal nothing (in a
+  /// debug build it traps). It asks COLUMNS before the terminal, so a floor there reaches it; the rest wraps at the terminal's edge.
+  private static func keepHelpReadable() {
+    let floor = 50
+    let given = getenv("COLUMNS").flatMap { Int(String(cString: $0)) }
+    if let width = given ?? Terminal().columns, width < floor { setenv("COLUMNS", "\(floor)", 1) }
   }
 
   /// Says what went wrong on stderr, in one form for every command, and returns the exit status that goes with it.

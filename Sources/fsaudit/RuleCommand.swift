@@ -81,7 +81,8 @@ struct RuleRemove: ParsableCommand {
     abstract: "Remove a rule that fsaudit added.",
     usage: "fsaudit rule remove RULE",
     discussion: """
-      RULE is the line that added it, or what `fsaudit rule list` prints. `-D` removes all rules that fsaudit added, `-D -k KEY` those with this text in a key.
+      RULE is the line that added it, or what `fsaudit rule list` prints; a line that waits for its path is removed in the same way, with or without \
+      its --when-created. `-D` removes all rules that fsaudit added, `-D -k KEY` those with this text in a key.
 
       Exit status: 0 removed, 2 malformed, 3 not permitted, 4 fsaudit has added no such rule, or the kernel refused.
       """)

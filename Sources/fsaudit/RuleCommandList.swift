@@ -22,7 +22,9 @@ struct RuleList: ParsableCommand {
     let listed = try book.list().filter { !ours || $0.origin != nil }
     let waiting = try book.waiting()
     let text = json ? Self.json(listed) : Self.lines(listed, waiting)
-    try writeOutput(text)
+    var output = Output()
+    if !text.isEmpty { try output.line(text.span.bytes.extracting(0..<text.count - 1)) }
+    try output.flush()
     if listed.isEmpty { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 
@@ -94,15 +96,4 @@ extension Ledger.Origin {
     case .watch: "added by fsaudit watch"
     }
   }
-}
-
-/// Writes to standard output.
-private func writeOutput(_ bytes: [UInt8]) throws(SystemError) {
-  // Descriptor 1 is only borrowed: releasing it again keeps it open.
-  let output = Descriptor(adopting: 1)
-  let outcome = Result<Void, SystemError> { () throws(SystemError) in
-    try bytes.withUnsafeBufferPointer { buffer throws(SystemError) in try output.writeAll(UnsafeRawBufferPointer(buffer)) }
-  }
-  _ = output.release()
-  try outcome.get()
 }

@@ -10,12 +10,17 @@ struct RuleLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "load",
     abstract: "Make the kernel's rules equal to the rule files, by the difference alone.",
+    usage: "fsaudit rule load [<path>] [<options>]",
     discussion: """
       Reads the *.rules of a directory in the order of their names, or one file. Nothing is changed before every line has been parsed, and when the kernel \
       refuses a line, what was applied is taken back and the error names the file and line. Rules that fsaudit did not add are never removed; rules from \
       `fsaudit rule add` stay, and come back if somebody removed them. A -D is passed over. After -i or -c in a file, lines that fail are reported and skipped.
 
-      Exit status: 0 the rules are loaded, 2 a line is malformed, 3 not permitted, 4 the kernel refused a line, 5 a file cannot be read.
+      Files without any rule, or a directory without *.rules, would remove all that the last load added: that is refused without --allow-empty. \
+      A path that does not exist is always an error.
+
+      Exit status: 0 the rules are loaded, 2 a line is malformed or there is no rule, 3 not permitted, 4 the kernel refused a line, 5 a file \
+      cannot be read.
       """)
 
   @Argument(help: "A directory of *.rules, or a file.")
@@ -30,6 +35,9 @@ struct RuleLoad: ParsableCommand {
   @Flag(help: "Permit -f 2: the kernel panics when it loses a record.")
   var allowPanic = false
 
+  @Flag(help: "Permit to remove all rules of the last load when there are none to load.")
+  var allowEmpty = false
+
   @Flag(help: "Say nothing but errors.")
   var quiet = false
 
@@ -40,7 +48,7 @@ struct RuleLoad: ParsableCommand {
     if allowLock { permissions.insert(.lock) }
     if allowPanic { permissions.insert(.panic) }
     var book = try RuleCommand.book()
-    var report = try book.load(lines, permissions: permissions, dryRun: dryRun)
+    var report = try book.load(lines, permissions: permissions, dryRun: dryRun, allowsEmpty: allowEmpty)
     if !dryRun { report.added += try book.putBack() }
     for failure in report.failures { complain("fsaudit: \(failure)") }
     if !quiet {
@@ -73,11 +81,15 @@ struct RuleCheckCommand: ParsableCommand {
   func run() throws {
     var check = RuleCheck()
     for path in paths {
-      for file in try RuleFile.files(in: path) {
+      let files = try RuleFile.files(in: path)
+      if files.isEmpty { complain("fsaudit: note: \(printable(path)) holds no *.rules") }
+      for file in files {
         for line in try RuleFile.read(file, trusted: false) { check.check(line) }
       }
     }
-    for finding in check.findings { print(finding) }
+    var output = Output()
+    for finding in check.findings { try output.line(finding.description) }
+    try output.flush()
     if check.findings.contains(where: { $0.severity != .note }) { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 }

@@ -14,11 +14,15 @@ struct SearchCommand: ParsableCommand {
     usage: "fsaudit search --audit-log <file> ... [<filters>] [--format <format>]",
     discussion: """
       Reads RAW and ENRICHED logs, plain or packed with gzip or zstd, in the order given; '-' is stdin. Values of one filter are \
-      alternatives, different filters must all agree. Exits with 1 when nothing matches. The log of the fsaudit daemon is read \
-      with `fsaudit tail --since`.
+      alternatives, different filters must all agree. The log of the fsaudit daemon is read with `fsaudit tail --since`.
 
         fsaudit search --audit-log /var/log/audit/audit.log --key ssh --since yesterday
         zcat old.gz | fsaudit search --audit-log - --path /etc/shadow --format json
+
+      \(textLegend)
+
+      Exit status: 0 changes were found, 1 nothing matches, 2 a filter is malformed, 3 a log may not be read, 5 a log cannot be read or some \
+      of its lines are no records (stderr names the first): the answer is then what the rest holds.
       """)
 
   @Option(name: .customLong("audit-log"), parsing: .upToNextOption, help: ArgumentHelp("Logs of auditd.", valueName: "file"))
@@ -31,7 +35,7 @@ struct SearchCommand: ParsableCommand {
   var format = LineFormat.text
 
   func run() throws {
-    let filter = try filters.filter()
+    let filter = try filters.filter(.ofThisHost)
     let isWhole = format == .json && filter.wantsEverything
     var source = LogSource(auditLog)
     var conversion = LogConversion(hostName: hostName(), names: LiveSources.names(Accounts()))
@@ -58,9 +62,13 @@ struct SearchCommand: ParsableCommand {
     if output == nil { try conversion.take(atLeast: 1) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) } }
     if let output { throw output }
     try printer.flush()
-    if source.oversized > 0 { complain("fsaudit: \(source.oversized) lines were too long and were cut") }
-    if conversion.unreadable > 0 { complain("fsaudit: \(conversion.unreadable) lines are none of auditd's and were passed over") }
+    for place in source.refused.places { complain("fsaudit: \(place): no record of auditd's, or a damaged one") }
+    if source.refused.count > 0 { complain("fsaudit: \(source.refused.count) lines could not be read: the answer may lack what they held") }
+    if source.oversized > 0 {
+      complain("fsaudit: \(source.oversized) lines were too long and were cut: the answer may lack what they held")
+    }
     if let fault { throw ExitCode(fault.exit.rawValue) }
+    if source.refused.count + source.oversized > 0 { throw ExitCode(ExitStatus.inputOutput.rawValue) }
     if printer.matches == 0 { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 }

@@ -12,13 +12,19 @@ struct TailCommand: ParsableCommand {
     discussion: """
       Values of one filter are alternatives, different filters must all agree. Gaps are always shown: they say where the \
       answer may be incomplete. With --since and no -n, everything since then is shown.
+
+      \(textLegend)
+
+      Exit status: 0 also where nothing matches, 2 a filter is malformed, 3 the log may not be read, 5 it is not there, or some of it cannot be \
+      read (a line without a filter is shown as it is, and stderr tells how many there were).
       """)
 
   @Flag(name: .shortAndLong, help: "Go on with what is added, until interrupted.")
   var follow = false
 
   @Option(
-    name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("How many lines to begin with (default: 10).", valueName: "n"))
+    name: [.customShort("n", allowingJoined: true), .customLong("lines")],
+    help: ArgumentHelp("How many lines to begin with (default: 10).", valueName: "n"))
   var lines: Int?
 
   @OptionGroup(title: "Filters")
@@ -35,28 +41,40 @@ struct TailCommand: ParsableCommand {
   }
 
   func run() throws {
-    let filter = try filters.filter()
+    let filter = try filters.filter(.ofTheLog)
     // Ctrl-C is how one leaves `tail -f`: not an error. Blocked from here on, and read below.
     let signals = try Signals([SIGINT, SIGTERM])
     var follower = LogFollower(directory: log.directory)
     var printer = LinePrinter(filter: filter, format: format)
-    var line = LogLine()
     if !follow, (try? status(of: log.directory)) == nil {
       throw SystemError("lstat", log.directory, .noSuchFileOrDirectory).failure(advice: "start `fsaudit run`, or name the log with --log")
     }
     let count = lines ?? (filter.sinceMs == nil ? 10 : nil)
-    try follower.start(last: count) {
-      line.parse($0) ? filter.verdict(on: line) != .no : filter.wantsEverything
-    } _: {
-      printer.print($0)
-    }
-    try printer.flush()
-    guard follow else { return }
-    let waiter = try LogWaiter(directory: log.directory, signals: signals.descriptor.raw)
-    repeat {
-      try follower.poll { printer.print($0) }
+    do throws(SystemError) {
+      try follower.start(last: count) {
+        printer.wants($0)
+      } _: {
+        printer.print($0)
+      }
       try printer.flush()
-    } while try waiter.wait()
+      if follow {
+        let waiter = try LogWaiter(directory: log.directory, signals: signals.descriptor.raw)
+        repeat {
+          try follower.poll { if printer.wants($0) { printer.print($0) } }
+          try printer.flush()
+        } while try waiter.wait()
+      }
+    } catch {
+      switch error.code {
+      case .notDirectory: throw error.failure(advice: "--log takes the log's directory")
+      case .badMessage: throw error.failure(advice: "the segment is damaged: move it away to see the rest")
+      default: throw error
+      }
+    }
+    if printer.unreadable > 0 {
+      complain("fsaudit: \(printer.unreadable) lines of the log could not be read: the answer may lack what they held")
+      throw ExitCode(ExitStatus.inputOutput.rawValue)
+    }
   }
 }
 
@@ -65,6 +83,8 @@ private struct LinePrinter {
   private let filter: Filter
   private let format: LineFormat
   private let text: TextFormat
+  /// Lines that are no JSON.
+  private(set) var unreadable = 0
   private var line = LogLine()
   private var output = Output()
   /// Printing happens inside the reader, which does not know of it; ``flush()`` reports.
@@ -77,16 +97,19 @@ private struct LinePrinter {
     text = TextFormat(colour: terminal.hasColour, columns: terminal.columns)
   }
 
+  mutating func wants(_ bytes: RawSpan) -> Bool {
+    if line.parse(bytes) { return filter.verdict(on: line) != .no }
+    unreadable += 1
+    return filter.wantsEverything
+  }
+
+  /// Prints a line that is wanted.
   mutating func print(_ bytes: RawSpan) {
     do throws(SystemError) {
-      guard line.parse(bytes) else {
-        if filter.wantsEverything { try format == .json ? output.line(bytes) : output.line(text.unreadable(bytes)) }
-        return
-      }
-      if filter.verdict(on: line) == .no { return }
-      switch format {
-      case .json: try output.line(bytes)
-      case .text: try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
+      if format == .json {
+        try output.line(bytes)
+      } else {
+        try output.line(line.parse(bytes) ? text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)) : text.unreadable(bytes))
       }
     } catch {
       fault = fault ?? error

@@ -17,6 +17,8 @@ struct WatchCommand: ParsableCommand {
 
         sudo fsaudit watch /etc
         sudo fsaudit watch /srv/app /srv/data -p w --format json | jq .file.path
+
+      \(textLegend)
       """)
 
   @Argument(help: ArgumentHelp("Directories (with everything below them) or files.", valueName: "path"))

@@ -51,7 +51,74 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       #expect(result.text == "added 1, removed 1, moved 1, unchanged 1\n")
       let rules = try audit.ruleData().filter { !before.contains($0) }.compactMap(Rule.init(data:)).map(\.description)
       #expect(rules == [never(2), never(4), never(3)])
-      #expect(try load([:]).text == "added 0, removed 3, moved 0, unchanged 0\n")
+      #expect(try load([:], ["--allow-empty"]).text == "added 0, removed 3, moved 0, unchanged 0\n")
+      #expect(try audit.ruleData() == before)
+    }
+  }
+
+  /// A wrong path or suffix must not take all rules away.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func anEmptyLoadThatRemovesAllIsAskedAbout() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      let before = try audit.ruleData()
+      #expect(try load([:]).text == "added 0, removed 0, moved 0, unchanged 0\n", "nothing to remove")
+      #expect(try load(["10.rules": never(1)]).status == 0)
+      let loaded = try audit.ruleData()
+      for files in [
+        [:], ["10.rule": never(1)], ["10.rules": "# nothing\n-b 8192\n-D\n"], ["10.rules": "\(never(1))\n-d\(never(1).dropFirst(2))"],
+      ] {
+        let refused = try load(files)
+        #expect(refused.status == 2 && refused.errorText.contains("--allow-empty") && refused.output.isEmpty, "\(files) \(refused)")
+        let dry = try load(files, ["--dry-run"])
+        #expect(dry.status == 0 && dry.text.contains("removed 1") && dry.errorText.contains("--allow-empty"), "\(files) \(dry)")
+        #expect(try audit.ruleData() == loaded)
+      }
+      // as the daemon reloads
+      var book = try RuleBook(directory: ledger)
+      do throws(Failure) {
+        _ = try book.load([])
+        Issue.record("a load of nothing removes all")
+      } catch { #expect(error.exit == .usage) }
+      let missing = try fsaudit(["load", directory["missing"], "--allow-empty"], directory)
+      #expect(missing.status == 5 && missing.errorText.contains(directory["missing"]), "\(missing)")
+      #expect(try audit.ruleData() == loaded)
+      #expect(try load([:], ["--allow-empty"]).text == "added 0, removed 1, moved 0, unchanged 0\n")
+      #expect(try audit.ruleData() == before)
+    }
+  }
+
+  /// By their own line, with and without the switch, as `-W`, and by their key; also when the path is there by now, or was and is gone.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func waitingRulesAreRemovedByTheirLine() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      let before = try audit.ruleData()
+      let path = directory["later"]
+      let calls = ["-a", "always,exit", "-F", "arch=b64", "-S", "unlink", "-F", "dir=\(path)", "-k", "one"]
+      let watch = ["-w", path, "-p", "wa", "-k", "one"]
+      for (added, removed) in [
+        (watch, watch), (watch, ["--when-created"] + watch), (watch, ["-W"] + watch.dropFirst()),
+        (watch, ["-k", "one", "-p", "wa", "-w", path]),
+        (watch, ["-D", "-k", "one"]), (calls, calls), (calls, ["-d"] + calls.dropFirst()), (calls, ["-D", "-k", "one"]),
+      ] {
+        for isThere in [false, true] {
+          #expect(try fsaudit(["add", "--when-created", "-w", directory["other"], "-k", "two"], directory).status == 0)
+          let result = try fsaudit(["add", "--when-created"] + added, directory)
+          #expect(result.status == 0 && result.errorText.contains("waits"), "\(result)")
+          if isThere { try directory.makeDirectory("later") }
+          #expect(try fsaudit(["remove"] + removed, directory).status == 0, "\(removed) \(isThere)")
+          let left = try RuleBook(directory: ledger).waiting().map { String(decoding: $0, as: UTF8.self) }
+          #expect(left == ["--when-created -w \(directory["other"]) -k two"], "\(removed) \(isThere)")
+          if isThere { #expect(rmdir(path) == 0) }
+        }
+      }
+      // It was there, so the kernel had its rules, and is not any more.
+      try directory.makeDirectory("later")
+      #expect(try fsaudit(["add"] + watch, directory).status == 0)
+      #expect(rmdir(path) == 0)
+      #expect(try fsaudit(["remove"] + watch, directory).status == 0)
+      #expect(try fsaudit(["remove"] + watch, directory).status == 4)
+      #expect(try fsaudit(["remove", "-D"], directory).status == 0)
+      #expect(try RuleBook(directory: ledger).waiting().isEmpty)
       #expect(try audit.ruleData() == before)
     }
   }
@@ -110,7 +177,7 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       #expect(loaded.status == 0 && loaded.errorText.contains("10.rules:1: the kernel has this rule from somebody else"))
       let listed = try fsaudit(["list"], directory).text
       #expect(listed.contains("# not added by fsaudit\n\(never(5))\n# added by fsaudit rule load\n\(never(6))\n"))
-      #expect(try load([:]).text == "added 0, removed 1, moved 0, unchanged 0\n")
+      #expect(try load([:], ["--allow-empty"]).text == "added 0, removed 1, moved 0, unchanged 0\n")
       #expect(try fsaudit(["list"], directory).text.contains(never(5)))
     }
   }
@@ -122,7 +189,7 @@ private func added(since before: [[UInt8]]) throws -> [String] {
       #expect(try fsaudit(["add"] + words, directory).status == 0)
       #expect(try load(["10.rules": never(2)]).text == "added 1, removed 0, moved 0, unchanged 0\n")
       #expect(try load(["10.rules": never(1)]).text == "added 0, removed 1, moved 0, unchanged 1\n")
-      #expect(try load([:]).text == "added 0, removed 1, moved 0, unchanged 0\n")
+      #expect(try load([:], ["--allow-empty"]).text == "added 0, removed 1, moved 0, unchanged 0\n")
     }
   }
 

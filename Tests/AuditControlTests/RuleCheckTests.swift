@@ -1,6 +1,7 @@
-import AuditControl
 import TestSupport
 import Testing
+
+@testable import AuditControl
 
 private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
   var check = RuleCheck(treeLimit: treeLimit)
@@ -47,6 +48,54 @@ private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
       findings(wide + "-a always,exit -F arch=b64 -S open -F success=1 -F auid!=unset -k two").last?.contains("its key is never") == true)
     #expect(findings(wide + wide).last?.contains("the same rule as a.rules:1") == true)
     #expect(findings("-w /etc/passwd -p wa\n-w /etc/passwd -p wa").filter { $0.contains("same rule") }.count == 1)
+  }
+
+  /// As when each rule is compared with all that come before it.
+  @Test func theIndexFindsWhatComparingAllFinds() throws {
+    func rule(_ generator: inout Generator) throws -> Rule {
+      var arguments = ["-a", generator.pick(["always,exit", "always,exit", "never,exit", "always,io_uring", "never,task"])]
+      if !arguments[1].hasSuffix("task") {
+        let isRing = arguments[1].hasSuffix("ring")
+        if generator.chance(60) { arguments += ["-F", generator.pick(["arch=b64", "arch=b32"])] }
+        if generator.chance(80) {
+          arguments += ["-S", generator.pick(isRing ? ["openat", "renameat"] : ["open", "open,unlink", "chmod"])]
+        }
+        if generator.chance(60) {
+          arguments += ["-F", generator.pick(["dir=/", "dir=/a", "dir=/a/", "dir=/a/b", "dir=/ab", "path=/a", "path=/a/b/c", "path=/ab"])]
+        }
+        if !isRing, generator.chance(40) { arguments += ["-p", generator.pick(["w", "wa", "r", "rwxa"])] }
+        if generator.chance(30) { arguments += ["-F", generator.pick(["uid=0", "uid!=0", "success=1"])] }
+      }
+      if generator.chance(50) { arguments += ["-k", generator.pick(["a", "b"])] }
+      return try #require(try RuleLine(arguments.map { Array($0.utf8) }).rules.first)
+    }
+    var generator = Generator(seed: 5)
+    for _ in 0..<150 {
+      var index = EarlierRules()
+      var all: [(place: String, rule: Rule)] = []
+      for number in 0..<40 {
+        let next = try rule(&generator)
+        #expect(index.place(of: next) == all.first { $0.rule == next }?.place)
+        let covering = next.list.selectsSyscalls ? all.first { EarlierRules.covers($0.rule, next) }?.place : nil
+        #expect(index.first(covering: next)?.place == covering, "\(next.description)")
+        if generator.chance(10) {
+          index.remove(next)
+          all.removeAll { $0.rule == next }
+          continue
+        }
+        let inFront = generator.chance(20)
+        index.add(next, "\(number)", inFront: inFront)
+        all.insert(("\(number)", next), at: inFront ? 0 : all.count)
+      }
+    }
+  }
+
+  /// Comparing each with all takes minutes.
+  @Test(.timeLimit(.minutes(1))) func aHugeFileIsCheckedInSeconds() {
+    let different = (0..<5_000).map { "-a always,exit -F arch=b64 -S open -F path=/etc/f\($0) -F perm=wa -k k\($0 % 7)" }
+    #expect(findings(different.joined(separator: "\n")).allSatisfy { $0.hasSuffix("does not exist yet") })
+    let alike = (0..<5_000).map { "-a always,exit -F arch=b64 -S open -F success=0 -k \($0)" }
+    #expect(findings(alike.joined(separator: "\n")).count == 4_999)
   }
 
   @Test func hugeTreesAreFound() throws {

@@ -12,7 +12,11 @@ func lines(_ paths: [String]) -> (lines: [[UInt8]], faults: [Failure], oversized
   var faults: [Failure] = []
   while true {
     do throws(Failure) {
-      if try !source.read({ line in lines.append(line.withUnsafeBytes(Array.init)) }) { return (lines, faults, source.oversized) }
+      let more = try source.read { line in
+        lines.append(line.withUnsafeBytes(Array.init))
+        return true
+      }
+      if !more { return (lines, faults, source.oversized) }
     } catch { faults.append(error) }
   }
 }
@@ -164,6 +168,29 @@ struct SplitMix: RandomNumberGenerator {
     #expect(missing.faults.first?.message.contains(directory["missing"]) == true)
     #expect(missing.faults.first?.exit == .inputOutput)
     #expect(lines([directory.path]).faults.first?.message.contains(directory.path) == true)
+  }
+
+  @Test func refusedLinesAreCountedAndTheFirstOnesPlaced() throws {
+    let paths = try [directory.write("1", "a\nbad\n\nbad"), directory.write("2", "bad\r\nb\r\n" + String(repeating: "bad\n", count: 9))]
+    var source = LogSource(paths)
+    var read: [String] = []
+    while try source.read({ line in
+      read.append(String(decoding: line.withUnsafeBytes(Array.init), as: UTF8.self))
+      return read.last != "bad"
+    }) {}
+    #expect(source.refused.count == 12)
+    #expect(source.refused.places == [(0, 2), (0, 4), (1, 1), (1, 3), (1, 4)].map { "\(paths[$0.0]):\($0.1)" })
+    #expect(read[..<6] == ["a", "bad", "", "bad", "bad", "b"])
+  }
+
+  @Test(
+    arguments: [("xz", "xzcat", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), ("bzip2", "bzcat", [0x42, 0x5a, 0x68, 0x39])]
+      as [(String, String, [UInt8])])
+  func whatIsPackedOtherwiseIsNamed(format: String, program: String, magic: [UInt8]) throws {
+    let path = try directory.write("packed", bytes: magic)
+    let fault = try #require(lines([path]).faults.first)
+    #expect(fault.exit == .inputOutput && fault.message == "\(path): packed with \(format), which fsaudit does not read")
+    #expect(fault.advice.hasSuffix("\(program) \(path) | fsaudit search --audit-log -"))
   }
 
   /// Whatever the bytes are, plain or behind a compressor's magic, reading ends and never traps.

@@ -37,6 +37,17 @@ import Testing
     }
   }
 
+  /// ArgumentParser leaves the options' texts out of a narrow help, and traps in a debug build.
+  @Test(arguments: ["-3", "0", "1", "10", "26", "27"]) func aNarrowTerminalStillGetsTheWholeHelp(columns: String) throws {
+    for command in try commands() {
+      let help = try run(fsauditBinary, command + ["--help"], environment: ["COLUMNS": columns])
+      #expect(help.status == 0 && help.errors.isEmpty, "\(command): \(help.status)")
+      #expect(help.text.contains("information."), "\(command)")
+    }
+    let usage = try run(fsauditBinary, ["search", "--nonsense"], environment: ["COLUMNS": columns])
+    #expect(usage.status == 2 && usage.errorText.hasPrefix("fsaudit: "), "\(usage.status)")
+  }
+
   @Test func mistakesAreUsageErrors() throws {
     for command in try commands() {
       let refused = try run(fsauditBinary, command + ["--no-such-option"])

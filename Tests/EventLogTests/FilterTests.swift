@@ -83,7 +83,8 @@ import Testing
 
   @Test(arguments: [
     "", " ", "h", "2", "2x", "-2h", "2 h", "1234567h", "25:00", "12:60", "12", "2026-13-01", "2026-00-01", "2026-1-32", "26-11-21",
-    "2026-11-21 25:00", "2026-11-21 12:00:00+1", "2026-11-21 12:00:00 x", "12:00:00.", "Z", "T", "+", "٣h",
+    "2026-02-29", "2026-11-31", "2026-11-21 12:00+24:00", "2026-11-21 12:00+01:60", "2026-11-21 25:00", "2026-11-21 12:00:00+1",
+    "2026-11-21 12:00:00 x", "12:00:00.", "Z", "T", "+", "٣h",
   ])
   func everythingElseIsAUsageError(text: String) {
     #expect { try TimeExpression(text, nowMs: now) } throws: { ($0 as? Failure)?.exit == .usage }
@@ -123,6 +124,15 @@ import Testing
     ]
     for (index, change) in unwanted.enumerated() { #expect(verdict(on: line, change) == .no, "\(index)") }
     #expect(verdict(on: parsed("{\"user\":{\"audit\":{\"id\":\"4294967295\"}}}")) { $0.auditUsers = ["unset"] } == .matches)
+  }
+
+  @Test func aWordThatNoLineCanHaveIsNone() {
+    for word in ["rename", "renamed", "gap", "reload", "config-change", "user-login"] { #expect(Filter.isAction(word), "\(word)") }
+    for word in ["nonsense", "", "1", "Rename", "created "] { #expect(!Filter.isAction(word), "\(word)") }
+    for (word, result) in [("success", "success"), ("unknown", "unknown"), ("EACCES", "EACCES"), ("eperm", "EPERM")] {
+      #expect(Filter.result(word) == result)
+    }
+    for word in ["", "maybe", "EWRONG", "E"] { #expect(Filter.result(word) == nil, "\(word)") }
   }
 
   @Test func aGapBelongsToEveryAnswerAboutItsTime() {

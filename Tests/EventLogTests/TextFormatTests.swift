@@ -41,6 +41,13 @@ private let when: Int64 = 1_795_217_571_738
     (#""path":"/b""#, #""action":"symlink","target":{"path":"../a"}"#, "/b → ../a"),
     (#""path":"/d","type":"directory""#, #""action":"mkdir""#, "/d/"), (#""path":"/","type":"dir""#, #""action":"chmod""#, "/"),
     ("", #""action":"fchmod""#, "(unknown path)"),
+    // what could pass for something else is quoted
+    (#""path":"/b → /c""#, #""action":"rename","previous":{"path":"/a"}"#, #"/a → "/b → /c""#),
+    (#""path":"/c""#, #""action":"rename","previous":{"path":"/a → /b"}"#, #""/a → /b" → /c"#),
+    (#""path":"/b→c""#, #""action":"symlink","target":{"path":"x = \"y\" \\"}"#, #""/b→c" → "x = \"y\" \\""#),
+    (#""path":"/b c","type":"dir""#, #""action":"exchange","previous":{"path":"/a⇄"}"#, #""/a⇄/" ⇄ "/b c/""#),
+    (#""path":"/b""#, #""action":"symlink","target":{"path":""}"#, #"/b → """#),
+    (#""path":"/b\u3000(path: x)""#, #""action":"delete""#, "\"/b\u{3000}(path: x)\""),
     (#""path":"/x","mode":"0600""#, #""action":"chmod""#, "/x 0600"), (#""path":"/x","mode":"0600""#, #""action":"create""#, "/x"),
     (#""path":"/x","mode":"0600""#, #""action":"chmod","previous":{"mode":"0644"}"#, "/x 0644→0600"),
     (#""path":"/x","uid":"0","gid":"5""#, #""action":"chown","previous":{"uid":"7","gid":"8"}"#, "/x owner 7→0 group 8→5"),
@@ -75,7 +82,23 @@ private let when: Int64 = 1_795_217_571_738
     for round in 0..<3000 {
       let name = random.bytes(count: round % 30, alphabet: round % 3)
       #expect(bytes(of: Cell.name(name).text) == name)
+      let quoted = Cell.quoted(name).text
+      let isQuoted = quoted.first == "\""
+      #expect(bytes(of: isQuoted ? String(quoted.dropFirst().dropLast()) : quoted) == name)
+      // outside of quotes there is nothing that a line means something by
+      if !isQuoted { #expect(!quoted.contains { $0.isWhitespace || "→⇄\"".contains($0) } && !quoted.isEmpty) }
     }
+  }
+
+  /// Nothing that a program calls itself, or a rule its key, looks like another column.
+  @Test func columnsCannotBeForged() {
+    let line = parsed(
+      #"{"event":{"dataset":"fsaudit.file"},"file":{"path":"/x"},"process":{"pid":7,"name":"a[1] \"b\""},"user":{"id":"0","name":"do main"},"tags":["a,b","c d"]}"#
+    )
+    #expect(
+      words(String(TextFormat(colour: false, columns: 130).line(of: line, nowMs: when).dropFirst(15))) == [
+        "?", "/x", #""do main""#, #""a[1] \"b\""[7]"#, #""a,b","c d""#,
+      ])
   }
 
   /// The inverse of `Cell.name`.
@@ -99,7 +122,7 @@ private let when: Int64 = 1_795_217_571_738
         let digits = take(rest.prefix { $0 != UInt8(ascii: "}") }.count)
         _ = take(1)
         result += UInt32(digits, radix: 16).flatMap(Unicode.Scalar.init).map { Array(String($0).utf8) } ?? []
-      default: result.append(UInt8(ascii: "\\"))
+      case let quote: result += Array(quote.utf8)
       }
     }
     return result
@@ -130,10 +153,6 @@ private let when: Int64 = 1_795_217_571_738
   /// Lines of the kernel's own records: a rule that it removed, a program that started, a type without fields.
   @Test(arguments: [
     (
-      #""event":{"action":"config-change","dataset":"fsaudit.rules"},"fsaudit":{"records":[{"type":"CONFIG_CHANGE","auid":"0","op":"remove_rule","dir":"/d"}]}"#,
-      "config-change op=remove_rule dir=/d"
-    ),
-    (
       #""event":{"action":"execve","dataset":"fsaudit.event"},"process":{"name":"ls","pid":5,"args":["ls","-l\u001b"]}"#,
       #"execve      ls -l\x1b"#
     ),
@@ -142,6 +161,26 @@ private let when: Int64 = 1_795_217_571_738
   func otherRecordsSayWhatTheyHold(members: String, expected: String) {
     let text = TextFormat(colour: false, columns: 100).line(of: parsed("{\(members)}"), nowMs: 0).dropFirst(15)
     #expect(text.hasPrefix(expected), "\(text)")
+  }
+
+  /// A rule that came or went: what the kernel's record says of it, and who.
+  @Test(arguments: [
+    (#""auid":"0","op":"remove_rule","dir":"/d e","key":"k","list":"4","res":"1""#, "", #"rule removed dir="/d e" key=k"#),
+    (#""op":"remove_rule","path":"/d","key":null,"list":"4","res":"1""#, "", "rule removed path=/d (what it watched is gone)"),
+    (#""ses":"4294967295op=remove_rule","path":"/d""#, "", "rule removed path=/d (what it watched is gone)"),
+    (#""op":"add_rule","key":null,"list":"5","res":"0""#, "", "rule added  no key list=exclude (refused)"),
+    (
+      #""op":"add_rule","key":"two words","list":"4","res":"1""#, #","process":{"args":["auditctl","-k","two words"]}"#,
+      #"rule added  key="two words": auditctl -k "two words""#
+    ),
+    (#""op":"updated_rules","path":"/d","key":"k","list":"4","res":"1""#, "", "rule updated path=/d key=k"),
+  ])
+  func ruleChangesSayWhich(record: String, rest: String, expected: String) {
+    let line = parsed(
+      #"{"event":{"action":"config-change","dataset":"fsaudit.rules"},"user":{"audit":{"id":"1000","name":"alice"}},"#
+        + #""fsaudit":{"session":3,"records":[{"type":"CONFIG_CHANGE",\#(record)}]}\#(rest)}"#)
+    let text = String(TextFormat(colour: false, columns: 100).line(of: line, nowMs: 0).dropFirst(15))
+    #expect(text.hasPrefix(expected + " ") && text.hasSuffix(" alice ses3"), "\(text)")
   }
 
   @Test func aPipeGetsTheDateAndATerminalOnlyForOtherDays() {

@@ -225,6 +225,11 @@ let cwd: UInt64 = 0xffff_ff9c
     ),
     (
       Call(
+        name: "linkat out of an unknown directory", number: 265, arguments: [5, 0, cwd, 0], cwd: "/tmp",
+        paths: ["PARENT /w 10 040755", "NORMAL x 31 0100644", "CREATE /w/hard 31 0100644"]), "link /w/hard = /tmp/x ?cwd-guess"
+    ),
+    (
+      Call(
         name: "linkat of O_TMPFILE", number: 265, arguments: [cwd, 0, cwd, 0x400],
         paths: ["PARENT /w 10 040755", "NORMAL /proc/self/fd/4 30 0100600", "CREATE named 30 0100600"]), "create /w/named"
     ),

@@ -158,12 +158,44 @@ private func parseRules(_ input: [UInt8]) {
     default: .file(resolved)
     }
   }
+  var wishes: [RulePlan.Wish] = []
   for line in RuleFile.parse(input, file: "fuzz", paths: files) {
     switch line.content {
     case .failure(let failure): check(failure, .usage)
-    case .success(let parsed): check(parsed)
+    case .success(let parsed):
+      check(parsed)
+      let removing = try? RuleLine(parsed.arguments, removing: true, paths: files)
+      require(removing?.controls == parsed.controls, "a line that adds cannot be read to remove: \(RuleBook.name(parsed))")
+      let waits = parsed.rules.isEmpty && parsed.operation != nil
+      require(waits ? removing?.rules.isEmpty == false : removing?.rules == parsed.rules, "a line means other rules when it removes")
+      wishes += parsed.rules.map { RulePlan.Wish($0, prepend: parsed.operation == .prepend) }
     }
   }
+  plan(Array(wishes.prefix(40)), mode: input.count)
+}
+
+/// A plan from any order, with foreign rules among them, must end in the wanted one.
+private func plan(_ wishes: [RulePlan.Wish], mode: Int) {
+  var seen: Set<Rule> = []
+  let all = wishes.map(\.rule).filter { seen.insert($0).inserted }
+  var kernel = mode & 1 == 0 ? all : all.reversed()
+  kernel.removeAll { $0.fields.count & 1 == mode >> 1 & 1 }
+  let ours = Set(kernel.enumerated().filter { $0.offset % 3 != mode % 3 }.map(\.element))
+  let foreign = Set(kernel).subtracting(ours)
+  for step in RulePlan.steps(kernel: kernel, ours: ours, wishes: wishes) {
+    switch step {
+    case .delete(let rule):
+      require(ours.contains(rule) && kernel.contains(rule), "a rule is removed that is not there, or not ours")
+      kernel.removeAll { $0 == rule }
+    case .append(let rule):
+      require(!kernel.contains(rule), "a rule is added twice")
+      kernel.append(rule)
+    case .prepend(let rule):
+      require(!kernel.contains(rule), "a rule is added twice")
+      kernel.insert(rule, at: 0)
+    }
+  }
+  require(Set(kernel) == Set(all).union(foreign), "the plan ends in other rules than are wanted")
 }
 
 /// What is printed of a line and of its rules must read as the same again. A tab or carriage return may stand within an
