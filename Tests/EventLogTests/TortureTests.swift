@@ -85,14 +85,21 @@ import Testing
     #expect(child.wait() == 0)
     let account = try Account(disk.path + "/log")
     #expect(account.unreadable == 0)
-    #expect(account.gaps.map(\.reason) == ["write_failed"], "one gap for one outage")
-    let gap = try #require(account.gaps.first)
-    let (from, to) = (try #require(gap.first), try #require(gap.last))
-    #expect(account.serials == Array(1..<from) + Array(to + 1...20000))
-    #expect(gap.count == Int64(to - from + 1))
-    #expect(text == "\(to - from + 1) 0")
+    // one gap for one outage; on a busy machine the writer may fall behind once more when the disk is back
+    let reasons = account.gaps.map(\.reason)
+    #expect(reasons.first == "write_failed" && reasons.dropFirst().allSatisfy { $0 == "queue_full" })
+    var lost: [UInt32] = []
+    for gap in account.gaps {
+      let (from, to) = (try #require(gap.first), try #require(gap.last))
+      #expect(gap.count == Int64(to - from + 1))
+      lost += from...to
+    }
+    let isComplete = (account.serials + lost).sorted().elementsEqual(1...20000)
+    #expect(isComplete, "every event is in the log or in a gap, once")
+    #expect(text == "\(lost.count) 0")
     // The gap stands exactly where its events would.
-    #expect(account.order.firstIndex(of: "write_failed") == Int(from) - 1)
+    let first = try #require(account.gaps.first?.first)
+    #expect(account.order.firstIndex(of: "write_failed") == Int(first) - 1)
   }
 
   @Test(.enabled(if: canMount, "mount(2) is not permitted"))
