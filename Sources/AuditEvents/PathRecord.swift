@@ -155,7 +155,6 @@ struct PathTails: Sendable {
   /// The memory is there from the start: a steady stream of events allocates nothing.
   init() {
     for index in entries.indices { entries[index].text.reserveCapacity(PathTails.longestTail) }
-    firstText.reserveCapacity(PathTails.longestFirst)
   }
 
   private static let longestTail = 256
@@ -181,16 +180,16 @@ struct PathTails: Sendable {
     entries[place].record = record
   }
 
-  private var firstText: [UInt8] = []
+  private var firstText = ByteScratch(capacity: PathTails.longestFirst)
   /// The last first record of an event; its name counts from the body's start.
   private(set) var firstRecord = PathRecord()
 
   /// Whether ``firstRecord`` consists of these bytes.
-  func isFirst(_ body: RawSpan) -> Bool { PathTails.same(body, firstText) }
+  func isFirst(_ body: RawSpan) -> Bool { !firstText.isEmpty && body.equals(firstText.storage.span.bytes.extracting(0..<firstText.count)) }
 
   mutating func rememberFirst(_ body: RawSpan, _ record: PathRecord, at start: Int32) {
     guard body.byteCount <= PathTails.longestFirst else { return }
-    firstText.removeAll(keepingCapacity: true)
+    firstText.truncate(to: 0)
     firstText.append(body)
     firstRecord = record
     firstRecord.name.slice.start &-= start

@@ -31,7 +31,8 @@ package enum LiveSources {
         return true
       }
       return false
-    })
+    },
+    inode: { cachedInode($0) })
 
   /// Names of users, groups and system calls, and what /proc says of a process.
   package static func names(_ accounts: Accounts) -> NameSources {

@@ -18,16 +18,27 @@ package struct Segment: Equatable, Sendable {
 
 /// The segments of a log directory, oldest first, the live one last. Everything else in the directory is passed over.
 package struct SegmentSet: Sendable {
-  package let segments: [Segment]
+  package private(set) var segments: [Segment] = []
 
   package init(directory: String) throws(SystemError) {
+    var names = try Set(directoryEntries(directory))
+    for _ in 0..<100 {
+      segments = Self.segments(in: directory, names)
+      // Rotated or compressed while it was looked at: a segment may have been passed over between its two names.
+      let after = try Set(directoryEntries(directory))
+      if after == names { return }
+      names = after
+    }
+    segments = Self.segments(in: directory, names)
+  }
+
+  private static func segments(in directory: String, _ fileNames: Set<String>) -> [Segment] {
     var found: [SegmentName: Segment] = [:]
     var live: Segment?
-    for fileName in try directoryEntries(directory) {
+    for fileName in fileNames {
       let name = SegmentName(fileName: fileName)
       guard name != nil || fileName == SegmentName.live else { continue }
       let path = directory + "/" + fileName
-      // Rotated or deleted since the directory was read: it is there under its new name, or was not wanted.
       guard let status = try? status(of: path), status.st_mode & S_IFMT == S_IFREG else { continue }
       let segment = Segment(
         path: path, name: name, bytes: Int64(status.st_size), modifiedSeconds: Int64(status.st_mtim.tv_sec), inode: UInt64(status.st_ino))
@@ -39,7 +50,7 @@ package struct SegmentSet: Sendable {
       let plain = SegmentName(timeMs: name.timeMs, firstSerial: name.firstSerial)
       if !name.isCompressed || found[plain] == nil { found[plain] = segment }
     }
-    segments = found.sorted { $0.key < $1.key }.map(\.value) + (live.map { [$0] } ?? [])
+    return found.sorted { $0.key < $1.key }.map(\.value) + (live.map { [$0] } ?? [])
   }
 
   /// The rotated ones.

@@ -15,6 +15,20 @@ package struct DirectoryMap: ~Copyable, Sendable {
   /// A node's place; only valid while the node lives.
   package typealias NodeIndex = Int32
 
+  /// Where an absolute path is from.
+  package enum Origin: UInt8, Sendable {
+    /// A walk has found it, and the rules see what becomes of it.
+    case walked
+    /// An event has told it: at that time it was true.
+    case learnt
+    /// A process' descriptor table, at some time after the event.
+    case asked
+
+    /// By number, see ``RecordType``.
+    @inline(__always)
+    package static func == (left: Self, right: Self) -> Bool { left.rawValue == right.rawValue }
+  }
+
   struct Node: Sendable {
     var identity = FileIdentity.unknown
     /// The parent directory's node, -1 for a root, whose name is an absolute path.
@@ -34,8 +48,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
     var walk: UInt32 = 0
     /// For a root: up to which of the ``moves`` its path is true.
     var since: UInt32 = 0
-    /// A root whose path a walk has found; that of any other was told by an event.
-    var isAnchored = false
+    /// Where a root's path is from.
+    var origin = Origin.walked
   }
 
   var nodes: [Node] = []
@@ -94,14 +108,21 @@ package struct DirectoryMap: ~Copyable, Sendable {
   /// Whether the node is a directory.
   @inline(__always)
   package func isDirectory(_ index: NodeIndex) -> Bool { nodes[Int(index)].isDirectory }
-  /// Whether the node's path, or that of a directory above it, was told by an event and has not been found by a walk: where nobody watches, it may have
-  /// changed since.
+  /// Where the path of the node is from: that of the root above it.
   @inline(__always)
-  package func isLearnt(_ index: NodeIndex) -> Bool {
+  package func origin(of index: NodeIndex) -> Origin {
     var here = index
     while let above = parent(here) { here = above }
-    return nodes[Int(here)].parent < 0 && !nodes[Int(here)].isAnchored
+    return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked
   }
+
+  /// Whether no walk has found the node: where nobody watches, it may have moved since.
+  @inline(__always)
+  package func isLearnt(_ index: NodeIndex) -> Bool { origin(of: index) != .walked }
+
+  /// Whether the node is a file of which an event has told the path: by any of its names, or through a symbolic link.
+  @inline(__always)
+  package func isLearntFile(_ index: NodeIndex) -> Bool { nodes[Int(index)].parent < 0 && nodes[Int(index)].origin != .walked }
 
   /// Whether the object is known to have several names.
   @inline(__always)
@@ -121,6 +142,15 @@ package struct DirectoryMap: ~Copyable, Sendable {
     let node = nodes[Int(index)]
     let all = names.span.bytes
     return all.extracting(Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount)).equals(name)
+  }
+
+  /// Whether the last component of the node's path is `name`.
+  @inline(__always)
+  package func hasLastName(_ index: NodeIndex, _ name: RawSpan) -> Bool {
+    if nodes[Int(index)].parent >= 0 { return isNamed(index, name) }
+    let node = nodes[Int(index)]
+    let path = names.span.bytes.extracting(Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount))
+    return PathText.lastComponent(path).map { path.extracting($0).equals(name) } ?? false
   }
 
   /// The same, with the name as a part of other bytes.

@@ -9,16 +9,16 @@ extension DirectoryMap {
   @discardableResult
   package mutating func insertRoot(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
     guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
-    nodes[Int(index)].isAnchored = true
+    nodes[Int(index)].origin = .walked
     return index
   }
 
   /// Notes an object whose directory is not known by the absolute path that an event gave it.
   /// - Returns: nil where the map is full of directories.
   @discardableResult
-  package mutating func learn(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool) -> NodeIndex? {
+  package mutating func learn(_ identity: FileIdentity, path: RawSpan, isDirectory: Bool, _ origin: Origin = .learnt) -> NodeIndex? {
     guard let index = insert(identity, parent: -1, name: path, isDirectory: isDirectory) else { return nil }
-    nodes[Int(index)].isAnchored = false
+    nodes[Int(index)].origin = origin
     return index
   }
 
@@ -44,7 +44,7 @@ extension DirectoryMap {
     nodes[Int(index)].since = moves.count
     guard moves.apply(since: node.since, to: names, Int(node.nameStart)..<Int(node.nameStart) + Int(node.nameCount)) else {
       // where the watched trees are is looked after elsewhere
-      if node.isAnchored { return true }
+      if node.origin == .walked { return true }
       remove(index)
       return false
     }

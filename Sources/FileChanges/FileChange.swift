@@ -15,6 +15,9 @@ package struct FileChange: Sendable, BitwiseCopyable {
     case learnt
     /// The name is right, its directory is the process' working directory for want of anything better.
     case guess
+    /// The name as the process gave it; what it stands for only the process knew: relative to a descriptor, or
+    /// /proc/self/fd/3.
+    case asNamed
     /// Only the directory is known: the kernel recorded no name.
     case parentOnly
     /// Nothing is known but device and inode.
@@ -34,6 +37,7 @@ package struct FileChange: Sendable, BitwiseCopyable {
       case .inode: "inode"
       case .learnt: "learnt"
       case .guess: "cwd-guess"
+      case .asNamed: "as-named"
       case .parentOnly: "parent-only"
       case .unknown: "unknown"
       }
@@ -115,14 +119,20 @@ package struct Lookup: Sendable {
   /// Appends the name of the entry with `identity` in the directory at `path`; true when there is one.
   package var entry: @Sendable (_ directory: [UInt8], _ identity: FileIdentity, _ name: inout [UInt8]) -> Bool
 
+  /// The inode of what is at `path` (a symbolic link itself), if no symbolic link leads there and without waiting for
+  /// anything; nil where that cannot be told.
+  package var inode: @Sendable (_ path: [UInt8]) -> UInt64?
+
   package init(
     descriptor: @escaping @Sendable (Int32, Int32, FileIdentity, inout [UInt8]) -> Bool,
-    entry: @escaping @Sendable ([UInt8], FileIdentity, inout [UInt8]) -> Bool
+    entry: @escaping @Sendable ([UInt8], FileIdentity, inout [UInt8]) -> Bool,
+    inode: @escaping @Sendable ([UInt8]) -> UInt64?
   ) {
     self.descriptor = descriptor
     self.entry = entry
+    self.inode = inode
   }
 
   /// Knows nothing: for events that are not happening now.
-  package static let none = Lookup(descriptor: { _, _, _, _ in false }, entry: { _, _, _ in false })
+  package static let none = Lookup(descriptor: { _, _, _, _ in false }, entry: { _, _, _ in false }, inode: { _ in nil })
 }

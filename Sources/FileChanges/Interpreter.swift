@@ -104,16 +104,13 @@ package struct Interpreter: ~Copyable, Sendable {
       if let text = typed.paths.first(where: { $0.nameType == .unknown }) { change.target = resolver.verbatim(text.name, bytes) }
     case .link:
       if let source = typed.paths.first(where: { $0.nameType == .normal }) {
-        let old = resolver.object(
-          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
-          bytes: bytes,
-          map: &map)
-        if isProcDescriptor(old.path) {
+        let old = self.source(&typed, source, bytes)
+        if resolver.isBareDescriptor(old) {
           // linkat("/proc/self/fd/N") gives a file made with O_TMPFILE its first name
           change.action = .create
         } else {
           change.target = old.path
-          change.include(confidence(of: old))
+          change.include(old.confidence)
         }
       }
     default: break
@@ -201,7 +198,8 @@ package struct Interpreter: ~Copyable, Sendable {
   /// A call on a descriptor for which the kernel wrote no PATH record.
   private mutating func byDescriptor(_ action: Action, _ typed: inout TypedEvent, _ bytes: RawSpan) {
     guard let number = argument(&typed, operation.descriptor, bytes) else { return }
-    let found = resolver.described(Int32(truncatingIfNeeded: number), .unknown, process: PathResolver.Process(actor: typed.actor), bytes)
+    let found = resolver.described(
+      Int32(truncatingIfNeeded: number), .unknown, pid: PathResolver.Process(actor: typed.actor).pid(bytes))
     var change = FileChange(action)
     change.path = found.path
     change.confidence = found.confidence
@@ -215,73 +213,9 @@ package struct Interpreter: ~Copyable, Sendable {
     let found = object(&typed, record, bytes)
     describe(&change, record, found)
     if change.action == .mount, typed.paths.count > 1, let source = typed.paths.first {
-      change.target =
-        resolver.object(
-          source, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor),
-          bytes: bytes,
-          map: &map
-        ).path
+      change.target = self.source(&typed, source, bytes).path
     }
     if coverage.covers(found.path, of: resolver.paths) { requestWalk(found.path) }
-    changes.append(change)
-  }
-
-  // MARK: What was tried
-
-  /// A call that failed: which object it was about, as far as the kernel says. The map stays as it is.
-  private mutating func attempted(_ typed: inout TypedEvent, _ bytes: RawSpan) {
-    let flags = openFlags(&typed, bytes)
-    let action: Action
-    switch operation.kind {
-    case .none, .execve, .uringEnter: return
-    case .open, .openByHandle:
-      let value = flags ?? 0
-      let isThere = typed.paths.contains { $0.nameType == .normal && !FileType.isDirectory($0.mode) }
-      let creates = value & OpenFlags.create != 0 && (!isThere || value & OpenFlags.exclusive != 0)
-      action = creates ? .create : value & OpenFlags.truncate != 0 ? .truncate : .open
-    case .creat: action = .create
-    case .mkdir: action = .mkdir
-    case .mknod, .bind: action = .mknod
-    case .unlink: action = .delete
-    case .rmdir: action = .rmdir
-    case .rename: action = .rename
-    case .link: action = .link
-    case .symlink: action = .symlink
-    case .truncate: action = .truncate
-    case .allocate: action = .write
-    case .chmod: action = .chmod
-    case .chown: action = .chown
-    case .setxattr: action = .setxattr
-    case .removexattr: action = .removexattr
-    case .utimes: action = .utimes
-    case .mount: action = .mount
-    case .umount: action = .umount
-    case .setFlags, .ioctl: action = .chattr
-    }
-    var change = FileChange(action)
-    change.openFlags = flags
-    guard let record = typed.paths.last(where: { $0.nameType != .parent }) else {
-      guard let parent = typed.paths.last else { return }
-      describe(&change, parent, object(&typed, parent, bytes))
-      change.confidence = .parentOnly
-      changes.append(change)
-      return
-    }
-    let who = PathResolver.Process(actor: typed.actor)
-    let isEntry = record.nameType != .normal
-    let found =
-      isEntry
-      ? resolver.entry(
-        record, in: onlyParent(&typed), base: base(&typed, bytes, second: action == .rename || action == .link), cwd: typed.cwd,
-        process: who,
-        bytes: bytes, map: &map, learn: false)
-      : object(&typed, record, bytes)
-    describe(&change, record, found)
-    if action == .rename, let source = typed.paths.first(where: { $0.nameType != .parent }), source.name != record.name {
-      let old = object(&typed, source, bytes)
-      change.previousPath = old.path
-      change.include(confidence(of: old))
-    }
     changes.append(change)
   }
 
@@ -303,13 +237,13 @@ package struct Interpreter: ~Copyable, Sendable {
 
   /// The event's PARENT record; nil where there are several directories, or none.
   @inline(__always)
-  private func onlyParent(_ typed: inout TypedEvent) -> PathRecord? {
+  func onlyParent(_ typed: inout TypedEvent) -> PathRecord? {
     guard let first = typed.paths.first(where: { $0.nameType == .parent }) else { return nil }
     return typed.paths.contains { $0.nameType == .parent && $0.identity != first.identity } ? nil : first
   }
 
   @inline(__always)
-  private func argument(_ typed: inout TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
+  func argument(_ typed: inout TypedEvent, _ index: Int8, _ bytes: RawSpan) -> UInt64? {
     index >= 0 && index < 4 && typed.hasSyscall && !typed.hasUring ? typed.syscall.argument(Int(index), bytes) : nil
   }
 
@@ -336,31 +270,46 @@ package struct Interpreter: ~Copyable, Sendable {
   }
 
   @inline(__always)
-  private func openFlags(_ typed: inout TypedEvent, _ bytes: RawSpan) -> UInt64? {
+  func openFlags(_ typed: inout TypedEvent, _ bytes: RawSpan) -> UInt64? {
     if let flags = typed.openFlags { return flags }
     if operation.kind == .creat { return OpenFlags.writeOnly | OpenFlags.create | OpenFlags.truncate }
     return operation.kind == .open || operation.kind == .openByHandle ? argument(&typed, operation.value, bytes) : nil
   }
 
-  @inline(__always)
-  func confidence(of found: PathResolver.Found) -> FileChange.Confidence {
-    found.isLearnt && found.confidence == .exact && !coverage.isEmpty && !coverage.covers(found.path, of: resolver.paths)
-      ? .learnt : found.confidence
+  /// The object that a link or a mount was made of.
+  mutating func source(_ typed: inout TypedEvent, _ record: PathRecord, _ bytes: RawSpan) -> PathResolver.Found {
+    settled(
+      resolver.object(
+        record, base: base(&typed, bytes), descriptor: nil, cwd: typed.cwd, process: PathResolver.Process(actor: typed.actor), bytes: bytes,
+        map: &map))
   }
 
+  /// The place with what the rules say about it: where nobody watches, what was learnt may not be true any more; and a
+  /// guess that no rule covers is a wrong one.
+  @inline(__always)
+  func settled(_ found: PathResolver.Found) -> PathResolver.Found {
+    if coverage.isEmpty || !found.isLearnt && !(found.confidence == .guess) || coverage.covers(found.path, of: resolver.paths) {
+      return found
+    }
+    var found = found
+    if found.confidence == .guess {
+      found.path = found.given
+      found.confidence = .asNamed
+    } else if found.confidence.isCertain {
+      found.confidence = .learnt
+    }
+    return found
+  }
+
+  @inline(__always)
   func describe(_ change: inout FileChange, _ record: PathRecord, _ found: PathResolver.Found) {
+    let found = settled(found)
     change.path = found.path
-    change.confidence = confidence(of: found)
+    change.confidence = found.confidence
     change.identity = record.identity
     change.mode = record.mode
     change.owner = record.owner
     change.group = record.group
-  }
-
-  private func isProcDescriptor(_ path: Slice) -> Bool {
-    let text = resolver.paths.storage.span.bytes.extracting(path.range)
-    return text.hasPrefix("/proc/", at: 0) && text.byteCount > 6
-      && text.hasPrefix("/fd/", at: text.firstIndex(of: UInt8(ascii: "/"), from: 6, before: text.byteCount) ?? 0)
   }
 
   private mutating func complete(_ index: Int, succeeded: Bool) {

@@ -5,36 +5,81 @@ import AuditWire
 extension Interpreter {
   mutating func renamed(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     let names = RenameNames(&typed)
-    guard let create = names.create, let delete = names.delete else { return }
+    guard let create = names.create, let gone = names.otherCreate ?? names.delete else { return }
     let new = typed.paths[create]
-    let old = typed.paths[delete]
+    let old = typed.paths[gone]
     let parents = renameParents(&typed, old: old, new: new, bytes)
     let who = PathResolver.Process(actor: typed.actor)
     let from = resolver.entry(
       old, in: parents.old, base: base(&typed, bytes), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
     let to = resolver.entry(
       new, in: parents.new, base: base(&typed, bytes, second: true), cwd: typed.cwd, process: who, bytes: bytes, map: &map, learn: true)
-    let isExchange = names.otherCreate != nil
-    var change = FileChange(isExchange ? .exchange : .rename)
+    if let other = names.otherCreate {
+      exchanged(new, to, typed.paths[other], from)
+      return
+    }
+    // the kernel takes two names for one where their last components are the same, and the later object is in the record of both
+    // (kernel/auditsc.c __audit_inode_child)
+    let areNamesakes = (from.parent != to.parent || to.parent == nil) && resolver.areNamesakes(from, to)
+    var isCertain = true
+    if areNamesakes, let node = map.find(new.identity), to.parent != from.parent, map.parent(node) == to.parent,
+      map.isNamed(node, to.name, of: resolver.paths)
+    {
+      if let other = namesake(of: new, at: to, from) {
+        exchanged(new, from, other, to)
+        return
+      }
+      isCertain = false
+    }
+    var change = FileChange(.rename)
     describe(&change, new, to)
-    change.include(confidence(of: from))
-    change.previousPath = from.path
-    if FileType.isDirectory(new.mode) || names.otherCreate.map({ FileType.isDirectory(typed.paths[$0].mode) }) ?? false {
+    let source = settled(from)
+    change.include(source.confidence)
+    if !isCertain { change.include(.inode) }
+    change.previousPath = source.path
+    if FileType.isDirectory(new.mode) {
       map.noteMove(
-        from: from.path, to: to.path, of: resolver.paths, isExchange: isExchange,
+        from: from.path, to: to.path, of: resolver.paths, isExchange: false,
         isCertain: from.confidence.isCertain && to.confidence.isCertain)
     }
-    if let other = names.otherCreate {
-      move(new, to)
-      move(typed.paths[other], from)
-    } else {
-      if let victim = names.victim {
-        change.replaced = typed.paths[victim].identity
-        forget(typed.paths[victim].identity, to)
-      }
-      move(new, to)
+    let victim = names.victim.map { typed.paths[$0].identity } ?? (areNamesakes && old.identity != new.identity ? old.identity : .unknown)
+    if !victim.isUnknown {
+      change.replaced = victim
+      forget(victim, to)
     }
+    move(new, to)
     changes.append(change)
+  }
+
+  /// RENAME_EXCHANGE: two objects have changed places, and are now where the records and places say.
+  private mutating func exchanged(_ one: PathRecord, _ onePlace: PathResolver.Found, _ other: PathRecord, _ otherPlace: PathResolver.Found)
+  {
+    var change = FileChange(.exchange)
+    describe(&change, one, onePlace)
+    let second = settled(otherPlace)
+    change.include(second.confidence)
+    change.previousPath = second.path
+    if FileType.isDirectory(one.mode) || FileType.isDirectory(other.mode) {
+      map.noteMove(
+        from: otherPlace.path, to: onePlace.path, of: resolver.paths, isExchange: true,
+        isCertain: onePlace.confidence.isCertain && otherPlace.confidence.isCertain)
+    }
+    move(one, onePlace)
+    move(other, otherPlace)
+    changes.append(change)
+  }
+
+  /// The object that `moved`, which the map has at `new`, changed places with, where the records have nothing but `moved`. (They look like
+  /// those of a rename, which is what it is if a walk has found the object at its new place before this event came.)
+  private mutating func namesake(of moved: PathRecord, at new: PathResolver.Found, _ old: PathResolver.Found) -> PathRecord? {
+    var other = moved
+    guard let inode = resolver.inode(at: new.path), inode != moved.identity.inode else { return nil }
+    other.identity.inode = inode
+    guard let node = map.find(other.identity), map.parent(node) == old.parent, map.isNamed(node, old.name, of: resolver.paths) else {
+      return nil
+    }
+    other.mode = map.isDirectory(node) ? 0o040000 : 0o100000
+    return other
   }
 
   /// Which records of a rename are what, told by inode (AUDIT-FACTS 4).
@@ -43,8 +88,8 @@ extension Interpreter {
     var create: Int?
     /// The old name of the object that has the new one now.
     var delete: Int?
-    /// RENAME_EXCHANGE: the other object's new name. (Its flag is renameat2's fifth argument, which is not logged, but two
-    /// names gone and two names made is what nothing else leaves.)
+    /// RENAME_EXCHANGE: the other object's new name, which is the first one's old name. (Its flag is renameat2's fifth
+    /// argument, which is not logged, but two names made is what nothing else leaves.)
     var otherCreate: Int?
     /// The name that was taken over, with the object that it belonged to.
     var victim: Int?
@@ -60,7 +105,6 @@ extension Interpreter {
       }
       // a file system that gives the object a new inode when it moves
       if delete == nil { (delete, otherDelete) = (otherDelete, nil) }
-      if otherDelete == nil { otherCreate = nil }
       if otherCreate == nil { victim = otherDelete }
     }
   }
@@ -86,7 +130,7 @@ extension Interpreter {
       return (first, second)
     }
     // 2. the map knows where the object was
-    if let node = map.find(old.identity), let parent = map.parent(node) {
+    if let node = map.find(new.identity), let parent = map.parent(node) {
       if map.find(first.identity) == parent { return (first, second) }
       if map.find(second.identity) == parent { return (second, first) }
     }

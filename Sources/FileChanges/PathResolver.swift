@@ -10,6 +10,8 @@ package struct PathResolver: Sendable {
     var parent: DirectoryMap.NodeIndex?
     /// The last component, in the scratch bytes.
     var name = Slice.none
+    /// Of a guess: the name without the directory that was guessed.
+    var given = Slice.none
     /// The directory map has the place from an earlier event, not from a walk.
     var isLearnt = false
   }
@@ -49,7 +51,7 @@ package struct PathResolver: Sendable {
   // The last directory's path: consecutive events tend to share it.
   private var memoNode: DirectoryMap.NodeIndex = -1
   private var memoVersion: UInt64 = .max
-  private var memoIsLearnt = false
+  private var memoOrigin = DirectoryMap.Origin.walked
   /// ``TypedEvent/cwdVersion`` of this event, and the one with which the memo's directory is the working directory.
   var cwdVersion = 0
   private var memoCwdVersion = -1
@@ -59,6 +61,7 @@ package struct PathResolver: Sendable {
 
   /// The path of an entry that the call made or took away: its directory by inode, its name as given.
   /// - Parameter learn: the event succeeded, so that names and inodes in it belong together.
+  @inline(__always)
   mutating func entry(
     _ record: PathRecord, in parent: PathRecord?, base: Base, cwd: Value, process: Process, bytes: RawSpan, map: inout DirectoryMap,
     learn: Bool
@@ -72,16 +75,29 @@ package struct PathResolver: Sendable {
     let isReliable = isAbsoluteName || base.isWorkingDirectory
     if let parent, !parent.identity.isUnknown, let node = map.find(parent.identity) {
       let start = paths.count
-      // what an earlier event told gives way to what this one tells
-      if appendDirectory(node, &map), !memoIsLearnt || !isReliable || isMemo(component, cwd, bytes) {
-        var found = finish(start, .exact, parent: node, component)
-        found.isLearnt = memoIsLearnt && !isReliable
-        return found
+      if appendDirectory(node, &map) {
+        // what an earlier event told gives way to what this one tells
+        let isConfirmed = memoOrigin == .walked || isReliable && isMemo(component, cwd, bytes)
+        if isConfirmed || !isReliable || processPath(base, cwd, bytes) != nil {
+          var found = finish(start, isConfirmed || memoOrigin == .learnt ? .exact : .descriptor, parent: node, component)
+          found.isLearnt = !isConfirmed
+          return found
+        }
       }
       paths.truncate(to: start)
     }
-    if isReliable {
-      var found = lexical(base, cwd, bytes)
+    return elsewhere(component, isReliable, parent, base, cwd, process, bytes, &map, learn: learn)
+  }
+
+  /// The path of an entry, in the decoded name, whose directory the map does not have.
+  /// - Parameter component: the last one of the name.
+  private mutating func elsewhere(
+    _ component: Range<Int>, _ isReliable: Bool, _ parent: PathRecord?, _ base: Base, _ cwd: Value, _ process: Process, _ bytes: RawSpan,
+    _ map: inout DirectoryMap, learn: Bool
+  ) -> Found {
+    var found = lexical(base, cwd, bytes)
+    let own = processPath(found)
+    if isReliable, own == nil {
       // remember where this directory is: later calls may be relative to a descriptor of it
       if learn, found.confidence == .exact, let parent, !parent.identity.isUnknown, found.path.count > found.name.count {
         let directory = max(1, Int(found.path.count) - Int(found.name.count) - 1)
@@ -90,18 +106,17 @@ package struct PathResolver: Sendable {
       }
       return found
     }
-    if let parent, let number = base.descriptor, component.lowerBound == 0 {
+    let isDirect = own.map { $0.end == Int(found.path.count) - Int(found.name.count) - 1 } ?? (component.lowerBound == 0)
+    if isDirect, let parent, let descriptor = own == nil ? base.descriptor : own?.descriptor {
       let start = paths.count
-      if ask(process.pid(bytes), number, parent.identity) {
+      if ask(own?.pid ?? process.pid(bytes), descriptor, parent.identity) {
         if learn, !parent.identity.isUnknown {
-          map.learn(parent.identity, path: paths.storage.span.bytes.extracting(start..<paths.count), isDirectory: true)
+          map.learn(parent.identity, path: paths.storage.span.bytes.extracting(start..<paths.count), isDirectory: true, .asked)
         }
         return finish(start, .descriptor, parent: nil, component)
       }
     }
-    var found = lexical(base, cwd, bytes)
-    found.confidence = .guess
-    return found
+    return own == nil ? guess(found) : asNamed(found)
   }
 
   /// The path of an object that the call looked up: by inode where that is certain, else as named.
@@ -114,30 +129,25 @@ package struct PathResolver: Sendable {
       if let node {
         // of several names, the one that the process opened, while it can be asked
         if map.hasLinks(node) {
-          let found = described(descriptor, record.identity, process: process, bytes)
+          let found = described(descriptor, record.identity, pid: process.pid(bytes))
           if !found.path.isEmpty { return found }
         }
-        let start = paths.count
-        if map.appendPath(of: node, to: &paths) {
-          var found = whole(start, map.hasLinks(node) ? .inode : .exact)
-          found.isLearnt = map.isLearnt(node)
+        if var found = known(node, &map) {
+          if map.hasLinks(node) { found.confidence = .inode }
           return found
         }
       }
-      return described(descriptor, record.identity, process: process, bytes)
+      return described(descriptor, record.identity, pid: process.pid(bytes))
     }
     decodeName(record.name, bytes)
     let component = PathText.lastComponent(name.storage.span.bytes.extracting(0..<name.count)) ?? 0..<0
-    let isAbsolute = isAbsoluteName
-    let isReliable = isAbsolute || base.isWorkingDirectory
+    let isReliable = isAbsoluteName || base.isWorkingDirectory
     if let node {
-      let sameName = map.isNamed(node, name.storage.span.bytes.extracting(component))
+      let sameName = map.hasLastName(node, name.storage.span.bytes.extracting(component))
       // a directory has one name only, a file with one link too: then the map's path is the real one, without symbolic links
-      if map.isDirectory(node) || (sameName && !(isReliable && map.hasLinks(node))) || !isReliable {
-        let start = paths.count
-        if map.appendPath(of: node, to: &paths) {
-          var found = whole(start, map.isDirectory(node) || sameName ? .exact : .inode)
-          found.isLearnt = map.isLearnt(node)
+      if map.isDirectory(node) || !isReliable || sameName && !map.hasLinks(node) && !map.isLearntFile(node) {
+        if var found = known(node, &map) {
+          if !map.isDirectory(node) && !sameName { found.confidence = .inode }
           return found
         }
       }
@@ -149,9 +159,44 @@ package struct PathResolver: Sendable {
         return whole(start, .descriptor)
       }
     }
-    var found = lexical(base, cwd, bytes)
-    if !isReliable { found.confidence = .guess }
-    return found
+    let named = lexical(base, cwd, bytes)
+    if !isReliable { return guess(named) }
+    if let own = processPath(named) {
+      if let node, !map.hasLinks(node) { return known(node, &map) ?? asNamed(named) }
+      let isWhole = own.end == Int(named.path.count)
+      let found = isWhole ? described(own.descriptor, record.identity, pid: own.pid ?? process.pid(bytes)) : Found()
+      if !found.path.isEmpty { return found }
+      guard let node, var place = known(node, &map) else { return asNamed(named) }
+      place.confidence = .inode
+      return place
+    }
+    return node.map { ownName(named, $0, record.identity, &map) } ?? named
+  }
+
+  /// The path of a file that is in the map and was reached by a name which is not the map's, or is not its only one: by
+  /// another of its names, through a symbolic link, or where nobody saw it move to.
+  private mutating func ownName(
+    _ named: Found, _ node: DirectoryMap.NodeIndex, _ identity: FileIdentity, _ map: inout DirectoryMap
+  ) -> Found {
+    guard var known = known(node, &map) else { return named }
+    var named = named
+    if paths.storage.span.bytes.extracting(named.path.range).equals(paths.storage.span.bytes.extracting(known.path.range)) {
+      return named
+    }
+    let isLearnt = map.isLearnt(node)
+    if isAt(named.path, identity) {
+      // it has another name besides, or instead
+      if isLearnt { map.learn(identity, path: named.path, of: paths, isDirectory: false) } else { map.markLinked(node) }
+      return named
+    }
+    if isAt(known.path, identity) {
+      if map.hasLinks(node) { known.confidence = .inode }
+      return known
+    }
+    // nobody can tell any more: a name that was told by an event is worth no more than this event's
+    known.confidence = .inode
+    named.confidence = .inode
+    return map.hasLinks(node) || isLearnt ? named : known
   }
 
   /// The text of a name that is not to be resolved: a symbolic link's target.
@@ -162,10 +207,24 @@ package struct PathResolver: Sendable {
   }
 
   /// What a descriptor refers to, from the process itself.
-  mutating func described(_ descriptor: Int32?, _ identity: FileIdentity, process: Process, _ bytes: RawSpan) -> Found {
+  mutating func described(_ descriptor: Int32?, _ identity: FileIdentity, pid: @autoclosure () -> Int32) -> Found {
     let start = paths.count
-    if let descriptor, ask(process.pid(bytes), descriptor, identity) { return whole(start, .descriptor) }
+    if let descriptor, ask(pid(), descriptor, identity) { return whole(start, .descriptor) }
     return Found()
+  }
+
+  /// The inode that the running system has under that very path, see ``Lookup/inode``.
+  func inode(at path: Slice) -> UInt64? { lookup.inode(paths.storage.span.bytes.extracting(path.range).array()) }
+
+  /// Whether the last components of two places are the same.
+  func areNamesakes(_ one: Found, _ other: Found) -> Bool {
+    let text = paths.storage.span.bytes
+    return text.extracting(one.name.range).equals(text.extracting(other.name.range))
+  }
+
+  /// Whether the place is `/proc/self/fd/N` itself, and nothing is known of the object.
+  func isBareDescriptor(_ found: Found) -> Bool {
+    found.confidence == .asNamed && processPath(found).map { $0.descriptor != nil && $0.end == Int(found.path.count) } ?? false
   }
 
   // MARK: -
@@ -180,6 +239,44 @@ package struct PathResolver: Sendable {
     return true
   }
 
+  /// Whether the running system has the object under that very path.
+  private func isAt(_ path: Slice, _ identity: FileIdentity) -> Bool { inode(at: path) == identity.inode }
+
+  /// Where the map has a file; nil where it does not know any more.
+  private mutating func known(_ node: DirectoryMap.NodeIndex, _ map: inout DirectoryMap) -> Found? {
+    let start = paths.count
+    guard map.appendPath(of: node, to: &paths) else { return nil }
+    let origin = map.origin(of: node)
+    var found = whole(start, origin == .asked ? .descriptor : .exact)
+    found.isLearnt = origin != .walked
+    return found
+  }
+
+  private func processPath(_ found: Found) -> ProcessPath? {
+    ProcessPath(paths.storage.span.bytes.extracting(found.path.range))
+  }
+
+  private mutating func processPath(_ base: Base, _ cwd: Value, _ bytes: RawSpan) -> ProcessPath? {
+    let start = paths.count
+    defer { paths.truncate(to: start) }
+    return processPath(lexical(base, cwd, bytes))
+  }
+
+  /// A name that is relative to a directory which nobody can tell, with the working directory in its place.
+  private mutating func guess(_ found: Found) -> Found {
+    var found = found
+    found.confidence = .guess
+    found.given = Slice(start: paths.count, count: name.count)
+    paths.append(name, 0..<name.count)
+    return found
+  }
+
+  private func asNamed(_ found: Found) -> Found {
+    var found = found
+    found.confidence = .asNamed
+    return found
+  }
+
   private mutating func decodeName(_ value: Value, _ bytes: RawSpan) {
     name.truncate(to: 0)
     value.decode(from: bytes, into: &name)
@@ -190,7 +287,7 @@ package struct PathResolver: Sendable {
       memoPath.truncate(to: 0)
       memoNode = -1
       guard map.appendPath(of: node, to: &memoPath) else { return false }
-      memoIsLearnt = map.isLearnt(node)
+      memoOrigin = map.origin(of: node)
       memoCwdVersion = -1
       memoNode = node
       memoVersion = map.version

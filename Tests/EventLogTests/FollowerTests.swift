@@ -35,6 +35,27 @@ import Testing
 
   private func numbers(_ range: ClosedRange<Int>) -> [String] { range.map(String.init) }
 
+  /// Compression makes the new name, then removes the old one, at any time between the reading of the directory and the look at a file.
+  @Test func aListingHasEverySegmentWhileTheyAreCompressed() throws {
+    let names = (0..<50).map { SegmentName(timeMs: 1_795_262_400_000 + $0, firstSerial: 1) }
+    for name in names { try scratch.write(name.fileName, "x\n") }
+    let path = scratch.path
+    let compressor = try Thread("compressor") {
+      for name in names {
+        link(path + "/" + name.fileName, path + "/" + name.compressed.fileName)
+        unlink(path + "/" + name.fileName)
+        usleep(200)
+      }
+    }
+    var listings = 0
+    while try SegmentSet(directory: path).segments.contains(where: { !$0.isCompressed }) {
+      #expect(try SegmentSet(directory: path).segments.compactMap(\.name?.timeMs) == names.map(\.timeMs))
+      listings += 1
+    }
+    compressor.join()
+    #expect(listings > 0)
+  }
+
   @Test func theLastLinesComeFromAsManySegmentsAsItTakes() throws {
     let writer = SegmentWriter(policy, host: "h")
     write(writer, 1...60)
