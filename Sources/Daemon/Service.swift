@@ -160,8 +160,8 @@ package final class Service {
         nextLook = now + interval
       }
       rates.note(counters, nowMs: now)
-      if counters.hasEnded { return }
       if let fault = counters.fault { throw Failure("receiving failed: \(fault)", exit: .inputOutput) }
+      if counters.hasEnded { return }
       if counters.heartbeat != heartbeat {
         heartbeat = counters.heartbeat
         silentSince = now
@@ -188,9 +188,16 @@ package final class Service {
         report(Gap(.replaced, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: who))
         log.error("the kernel sends its records to somebody else now (pid \(now.pid)): restart fsaudit to read them beside it")
       }
-      if now.enabled == 0, kernel.enabled != 0 {
-        log.error("somebody switched kernel audit off (enabled 0): nothing is recorded until `auditctl -e 1`")
-        report(Gap(.coverage, sinceMs: kernelSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: "kernel audit was switched off"))
+      let switchedOffMs = mailbox.counters.switchedOffMs
+      let news = switchedOffMs == toldOffMs ? nil : switchedOffMs
+      toldOffMs = switchedOffMs
+      if let gap = auditSwitch.look(isOn: now.enabled != 0, switchedOffMs: news, nowMs: milliseconds(CLOCK_REALTIME)) {
+        report(gap)
+        if now.enabled == 0 {
+          log.error("somebody switched kernel audit off (enabled 0): nothing is recorded until `auditctl -e 1`")
+        } else {
+          log.notice("kernel audit is on again")
+        }
       }
       kernel = now
       kernelSeenMs = milliseconds(CLOCK_REALTIME)
@@ -201,6 +208,9 @@ package final class Service {
   }
 
   private var kernelSeenMs = milliseconds(CLOCK_REALTIME)
+  private var auditSwitch = AuditSwitch(nowMs: milliseconds(CLOCK_REALTIME))
+  /// The ``ReceiverCounters/switchedOffMs`` that is dealt with.
+  private var toldOffMs: Int64?
 
   func report(_ gap: Gap) {
     gapCounts[gap.reason, default: 0] += 1

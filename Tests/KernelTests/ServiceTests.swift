@@ -1,3 +1,4 @@
+import AuditControl
 import EventLog
 import Glibc
 import System
@@ -110,6 +111,41 @@ extension KernelTests {
         let after = try kernelStatus()
         #expect(after.backlogLimit == before.backlogLimit && after.backlogWaitTime == before.backlogWaitTime && after.pid == 0)
         #expect(try run(fsauditBinary, ["status", "--json", "--config", daemon.configuration]).status == 1)
+      }
+    }
+
+    /// `auditctl -e 0`, too short for a look at the kernel's status, and then long enough for one.
+    @Test func auditSwitchedOff() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon()
+        try daemon.start()
+        try daemon.settle()
+        func gaps() throws -> Int {
+          try parse(daemon.logBytes()).count { $0.string("fsaudit.gap.detail")?.hasPrefix("kernel audit") == true }
+        }
+        var audit = try KernelAudit()
+        try audit.set(.enabled(0))
+        try audit.set(.enabled(1))
+        try daemon.wait { $0.integer("gaps.coverage") == 1 }
+        try audit.set(.enabled(0))
+        try daemon.wait { $0.integer("gaps.coverage") == 2 && $0.integer("kernel.enabled") == 0 }
+        try audit.set(.enabled(1))
+        try daemon.wait { $0.integer("gaps.coverage") == 3 }
+        try daemon.settle()
+        #expect(try gaps() == 3)
+        try daemon.stop()
+      }
+    }
+
+    /// What auditd's pipe should be is a directory, or holds no records.
+    @Test func pluginWithoutRecords() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(source: "kind = \"plugin\"")
+        let broken = try run("sh", ["-c", "exec \"$0\" run --config \"$1\" </", fsauditBinary, daemon.configuration])
+        #expect(broken.status == 5 && broken.errorText.contains("auditd's stream"), "\(broken.status) \(broken.errorText)")
+        let binary = try run(
+          fsauditBinary, ["run", "--config", daemon.configuration], input: [0, 0, 0, 0] + [UInt8](repeating: 7, count: 100))
+        #expect(binary.status == 5 && binary.errorText.contains("makes no sense"), "\(binary.status) \(binary.errorText)")
       }
     }
 
