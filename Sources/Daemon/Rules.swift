@@ -24,13 +24,9 @@ package struct WatchedTrees: Sendable, Equatable {
 
   /// Drops the paths that lie below others, and duplicates.
   package static func outermost(_ paths: [[UInt8]]) -> [[UInt8]] {
-    var kept: [[UInt8]] = []
-    for path in paths.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      let isBelow = kept.contains { root in
-        path.starts(with: root) && (path.count == root.count || root.last == UInt8(ascii: "/") || path[root.count] == UInt8(ascii: "/"))
-      }
-      if !isBelow { kept.append(path) }
+    let all = Set(paths)
+    return all.sorted { $0.lexicographicallyPrecedes($1) }.filter { path in
+      !path.indices.contains { path[$0] == UInt8(ascii: "/") && $0 < path.count - 1 && all.contains(Array(path[..<max(1, $0)])) }
     }
-    return kept
   }
 }

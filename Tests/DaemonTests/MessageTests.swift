@@ -60,4 +60,13 @@ import Testing
     #expect(["a", "b"].briefly == "a, b")
     #expect((1...23).map(String.init).briefly.hasSuffix(", 20 and 3 more"))
   }
+
+  @Test func onlyTheOutermostTreesAreWalked() {
+    func outermost(_ paths: [String]) -> [String] {
+      WatchedTrees.outermost(paths.map { Array($0.utf8) }).map { String(decoding: $0, as: UTF8.self) }
+    }
+    #expect(outermost(["/a/b/c", "/a-b", "/a", "/a", "/a/c", "/b/x"]) == ["/a", "/a-b", "/b/x"])
+    #expect(outermost(["/a", "/", "/b"]) == ["/"])
+    #expect(outermost([]) == [])
+  }
 }
