@@ -7,11 +7,14 @@ import EventLog
 /// end of the gap is when it is first seen to be on.
 struct AuditSwitch {
   private var offSinceMs: Int64?
-  private var wasOn = true
+  private var wasOn: Bool
   private var seenMs: Int64
 
-  /// - Parameter nowMs: when it is on, milliseconds since 1970.
-  init(nowMs: Int64) { seenMs = nowMs }
+  /// - Parameter nowMs: milliseconds since 1970.
+  init(isOn: Bool = true, nowMs: Int64) {
+    wasOn = isOn
+    seenMs = nowMs
+  }
 
   /// Whether a CONFIG_CHANGE record says that audit has been switched off.
   static func isSwitchedOff(by text: RawSpan) -> Bool {

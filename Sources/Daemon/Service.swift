@@ -92,6 +92,8 @@ package final class Service {
       if source != .plugin { try configure(&audit) }
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
+      // auditd's plugins live with what auditd has set
+      auditSwitch = AuditSwitch(isOn: source != .plugin || original.enabled != 0, nowMs: milliseconds(CLOCK_REALTIME))
     } catch {
       takeBack(&audit)
       throw error
