@@ -41,7 +41,7 @@ package struct ReceiverCounters: Sendable, Equatable {
 
   mutating func noteConfigChange(_ text: RawSpan) {
     ruleChanges &+= 1
-    if AuditSwitch.isSwitchedOff(by: text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+    if ConfigChange.switchesOff(text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
   }
 }
 
@@ -240,7 +240,10 @@ package struct Receiver: ~Copyable {
     guard input.kernel != nil else { return receiveLines(now) }
     let outcome = try input.kernel?.receive { type, text in
       let type = RecordType(rawValue: type)
-      if type == .configChange { counters.noteConfigChange(text) }
+      if type == .configChange {
+        counters.noteConfigChange(text)
+        for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
+      }
       if pipeline.add(type: type, text: text, node: empty.span.bytes, now: now) {
         serials.arrived(pipeline.assembler.reader.last.serial)
       }
@@ -258,7 +261,11 @@ package struct Receiver: ~Copyable {
           return
         }
         records += 1
-        if prefix.type == .configChange { counters.noteConfigChange(line.extracting(prefix.headerStart..<line.byteCount)) }
+        if prefix.type == .configChange {
+          let text = line.extracting(prefix.headerStart..<line.byteCount)
+          counters.noteConfigChange(text)
+          for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
+        }
         pipeline.add(
           type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
       }

@@ -94,7 +94,8 @@ extension Service {
         orders.gaps.append(
           Gap(
             .notRunning, firstSerial: recovery.lastSerial.map { $0 &+ 1 }, sinceMs: recovery.lastTimeMs, untilMs: startedMs,
-            detail: recovery.wasCleanStop ? "stopped in order" : "ended without a stop: killed, or the machine went down"))
+            detail: recovery.wasCleanStop
+              ? "stopped in order" : "the log has no stop: killed, the machine went down, or the log could not be written"))
       }
       if recovery.hasHistory, !recovery.wasCleanStop {
         var mended = DaemonNotice(

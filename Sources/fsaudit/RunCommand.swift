@@ -26,13 +26,10 @@ struct RunCommand: ParsableCommand {
   var source: String?
 
   func run() throws {
-    var settings = try Settings.load(from: config)
-    if let source {
-      guard let kind = Settings.Source.Kind(rawValue: source) else {
-        throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
-      }
-      settings.source.kind = kind
+    let kind = source.flatMap { Settings.Source.Kind(rawValue: $0) }
+    if let source, kind == nil {
+      throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
     }
-    try Service(settings, settingsPath: config, version: version).run()
+    try Service(settingsPath: config, source: kind, version: version).run()
   }
 }

@@ -49,6 +49,31 @@ extension KernelTests {
       #expect((0...20).contains(logged + Int(missing) - works * Self.rounds * 4), "\(logged) + \(missing)")
     }
 
+    /// What cannot be written at the end is lost, and said to be.
+    @Test func fullAtTheEnd() throws {
+      let place = try TemporaryDirectory()
+      try KernelLab.run {
+        let mount = try Mount(place.path, ["-t", "tmpfs", "-o", "size=2m", "fsaudit-test"])
+        defer { withExtendedLifetime(mount) {} }
+        let daemon = try TestDaemon(logDirectory: place["log"])
+        try daemon.start()
+        try daemon.settle()
+        try run("sh", ["-c", "head -c 10000000 /dev/zero >\"$0\"", place["fill"]])
+        for number in 0..<200 { try daemon.home.makeDirectory("tree/\(number)") }
+        try daemon.wait { $0.string("stalled_by") == "ENOSPC" }
+        let said = try daemon.stop(expecting: 5).errorText
+        #expect(said.contains("events are lost"), "\(said)")
+        unlink(place["fill"])
+        try daemon.start()
+        try daemon.settle()
+        try daemon.stop()
+        #expect(
+          try daemon.gaps().contains {
+            $0.reason == "not_running" && $0.string("fsaudit.gap.detail")?.contains("could not be written") == true
+          })
+      }
+    }
+
     @Test func full() throws {
       let place = try TemporaryDirectory()
       try KernelLab.run {
