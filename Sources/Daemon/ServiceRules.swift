@@ -104,7 +104,7 @@ extension Service {
     if let lost = change.lost {
       let lines = lost.lines.briefly
       log.error(
-        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load` brings them back"
+        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load\(settingsPath.map { " --config \($0)" } ?? "")` brings them back"
       )
       report(Gap(.coverage, sinceMs: lost.sinceMs, untilMs: now, detail: "somebody removed rules: \(lines)"))
     }

@@ -17,8 +17,11 @@ struct RuleList: ParsableCommand {
   @Flag(help: "Only rules that fsaudit added.")
   var ours = false
 
+  @OptionGroup
+  var settings: SettingsOption
+
   func run() throws {
-    var book = try RuleCommand.book()
+    var book = try RuleCommand.book(config: settings.config)
     let listed = try book.list().filter { !ours || $0.origin != nil }
     let waiting = try book.waiting()
     let text = json ? Self.json(listed) : Self.lines(listed, waiting)
