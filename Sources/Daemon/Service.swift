@@ -291,6 +291,7 @@ package final class Service {
   private func tellStatus() {
     var text = "\(source.rawValue), \(rules.count) rules"
     if let rulesFault { text += "; rules.d is not loaded: \(rulesFault)" }
+    if rules.recordingCount == 0 { text += "; nothing is recorded" }
     if !missing.lines.isEmpty { text += "; somebody removed \(missing.lines.briefly)" }
     if let cause = queue.depth.stalledBy { text += "; the log cannot be written: \(cause)" }
     if text == toldStatus { return }
@@ -311,7 +312,7 @@ package final class Service {
 
   private func statusJSON() -> [UInt8] {
     StatusReport(
-      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
+      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules,
       ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates,
       queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts

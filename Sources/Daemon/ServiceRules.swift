@@ -49,6 +49,10 @@ extension Service {
       if !added.isEmpty { log.notice("rules: \(added.count) that somebody had removed are back") }
     } catch { log.error("rules: \(error)") }
     refreshRules()
+    if rules.recordingCount == 0, rulesFault == nil {
+      log.warning(
+        "nothing is recorded: the kernel has no rule that records anything: put rules into \(settings.rules.directory) and reload")
+    }
   }
 
   /// What the kernel has now; tells the receiver when it changed.
