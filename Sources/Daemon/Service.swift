@@ -23,7 +23,7 @@ package final class Service {
   let queue: BatchQueue
   let mailbox: ReceiverMailbox
   let walk: TreeWalk
-  private let status = LogStatus()
+  private let status: LogStatus
   let accounts = Accounts()
   let housekeeping = Condition()
   let stopping = Flag()
@@ -58,6 +58,7 @@ package final class Service {
     self.settingsPath = settingsPath
     self.version = version
     host = hostName()
+    status = LogStatus(rotation: housekeeping)
     log = Logger(label: "fsaudit") { _ in StderrLog() }
     log.logLevel = Logger.Level(rawValue: settings.daemon.logLevel.rawValue) ?? .info
     queue = try BatchQueue(limitBytes: settings.log.queueSizeBytes)
