@@ -24,7 +24,7 @@ package final class Service {
   let queue: BatchQueue
   let mailbox: ReceiverMailbox
   let walk: TreeWalk
-  private let status = LogStatus()
+  private let status: LogStatus
   let accounts = Accounts()
   let housekeeping = Condition()
   let stopping = Flag()
@@ -66,6 +66,7 @@ package final class Service {
     givenSource = source
     self.version = version
     host = hostName()
+    status = LogStatus(rotation: housekeeping)
     log = Logger(label: "fsaudit") { _ in StderrLog() }
     log.logLevel = Logger.Level(rawValue: settings.daemon.logLevel.rawValue) ?? .info
     queue = try BatchQueue(limitBytes: settings.log.queueSizeBytes)
@@ -314,6 +315,7 @@ package final class Service {
   private func tellStatus() {
     var text = "\(source.rawValue), \(rules.count) rules"
     if let rulesFault { text += "; rules.d is not loaded: \(rulesFault)" }
+    if rules.recordingCount == 0 { text += "; nothing is recorded" }
     if !missing.lines.isEmpty { text += "; somebody removed \(missing.lines.briefly)" }
     if let cause = queue.depth.stalledBy { text += "; the log cannot be written: \(cause)" }
     if text == toldStatus { return }
@@ -334,7 +336,7 @@ package final class Service {
 
   private func statusJSON() -> [UInt8] {
     StatusReport(
-      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
+      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules,
       ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates,
       queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts

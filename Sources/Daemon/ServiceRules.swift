@@ -49,6 +49,10 @@ extension Service {
       if !added.isEmpty { log.notice("rules: \(added.count) that somebody had removed are back") }
     } catch { log.error("rules: \(error)") }
     refreshRules()
+    if rules.recordingCount == 0, rulesFault == nil {
+      log.warning(
+        "nothing is recorded: the kernel has no rule that records anything: put rules into \(settings.rules.directory) and reload")
+    }
   }
 
   /// What the kernel has now; tells the receiver when it changed.
@@ -108,7 +112,7 @@ extension Service {
     if let lost = change.lost {
       let lines = lost.lines.briefly
       log.error(
-        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load` brings them back"
+        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load\(settingsPath.map { " --config \($0)" } ?? "")` brings them back"
       )
       report(Gap(.coverage, sinceMs: lost.sinceMs, untilMs: now, detail: "somebody removed rules: \(lines)"))
     }

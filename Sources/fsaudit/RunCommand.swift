@@ -19,8 +19,8 @@ struct RunCommand: ParsableCommand {
       another daemon runs, 5 the log cannot be written or receiving failed.
       """)
 
-  @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
-  var config: String?
+  @OptionGroup
+  var settings: SettingsOption
 
   @Option(help: ArgumentHelp("Where records come from, instead of what the settings say.", valueName: "auto|unicast|multicast|plugin"))
   var source: String?
@@ -30,6 +30,6 @@ struct RunCommand: ParsableCommand {
     if let source, kind == nil {
       throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
     }
-    try Service(settingsPath: config, source: kind, version: version).run()
+    try Service(settingsPath: settings.config, source: kind, version: version).run()
   }
 }

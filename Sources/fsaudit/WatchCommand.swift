@@ -48,7 +48,7 @@ struct WatchCommand: ParsableCommand {
     let terminal = Terminal()
     let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
     var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
-    options.runtimeDirectory = runDirectory()
+    options.runtimeDirectory = try runtimeDirectory()
     try Watcher(options).run(WatchedLines(format: format, text: text))
   }
 }

@@ -69,6 +69,8 @@ import Testing
     Case("search --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("rule check RULES", .full, 5, "stdout: No space"),
     Case("--help", .full, 5, "stdout: No space"), Case("--version", .full, 5, "stdout: No space"),
     Case("rule", .full, 5, "stdout: No space"),
+    // what only root can look at is no mistake
+    Case("rule check HIDDEN", 0), Case("rule check HIDDEN", .unprivileged, 0),
     // a reader that has what it wanted
     Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
     Case("--help", .gone, 0),
@@ -91,12 +93,16 @@ import Testing
     try directory.write("audit.log", record, mode: 0o644)
     try directory.write("secret.rules", record)
     try directory.write("all.rules", "-a always,exit -S open -F path=/etc/passwd\n", mode: 0o644)
+    try directory.makeDirectory("private")
+    try run("chmod", ["700", directory["private"]])
+    try directory.write("hidden.rules", "-w \(directory["private"])/. -p wa -k private\n", mode: 0o644)
     try run("chmod", ["755", directory.path])
     try run("cp", [fsauditBinary, directory["fsaudit"]])
     let directory = directory
     paths = [
       ("LOG", "log"), ("BAD", "bad"), ("SECRETS", "secrets"), ("SECRET", "secret.rules"), ("EMPTY", "empty"), ("PACKED", "packed"),
       ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"),
+      ("HIDDEN", "hidden.rules"),
     ].map { ($0.0, directory[$0.1]) }
   }
 

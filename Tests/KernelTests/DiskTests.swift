@@ -100,6 +100,20 @@ extension KernelTests {
       }
     }
 
+    /// No place for the compressed form of a segment: it stays, and the fault names it.
+    @Test func fullForCompression() throws {
+      try KernelLab.run {
+        let place = try TemporaryDirectory()
+        let mount = try Mount(place.path, ["-t", "tmpfs", "-o", "size=100k", "fsaudit-test"])
+        defer { withExtendedLifetime(mount) {} }
+        let names = (1...2).map { "events-20261120T233251.73\($0)Z-000000000\($0).jsonl" }
+        for name in names { try run("dd", ["if=/dev/urandom", "of=\(place[name])", "bs=40000", "count=1", "status=none"]) }
+        let report = Housekeeper(directory: place.path, policy: RetentionPolicy()).run()
+        #expect(report.failures == [SystemError("write", place[names[0] + ".zst"], .noSpace)] && report.compressed.isEmpty)
+        #expect(try run("ls", ["-A", place.path]).text == names.map { $0 + "\n" }.joined())
+      }
+    }
+
     /// An ext4 that meets an error and turns itself read-only, as disks that die do.
     @Test func readOnly() throws {
       let place = try TemporaryDirectory()

@@ -251,6 +251,27 @@ extension KernelTests {
       }
     }
 
+    /// Without a rule it is blind, and says so until there is one.
+    @Test func withoutRules() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(rules: "-a never,exit -F arch=b64 -S open -k nothing")
+        let others = try kernelRules().compactMap(Rule.init(data:)).recordingCount
+        try #require(others == 0, "the kernel has rules of somebody else's")
+        func status() throws -> ProgramResult { try run(fsauditBinary, ["status", "--config", daemon.configuration]) }
+        try daemon.start()
+        #expect(try daemon.messages().contains("nothing is recorded: "))
+        let blind = try status()
+        #expect(blind.status == 1 && blind.text.hasPrefix("FAULT        no rule in the kernel records anything"), "\(blind)")
+        try daemon.setRules("-w TREE -p wa -k tree")
+        daemon.signal(SIGHUP)
+        try daemon.wait { $0.integer("rules.recording") == 2 }
+        let well = try status()
+        #expect(well.status == 0 && !well.text.contains("FAULT"), "\(well)")
+        let stopped = try daemon.stop()
+        #expect(stopped.errorText.split(separator: "nothing is recorded").count == 2, "\(stopped.errorText)")
+      }
+    }
+
     /// A log that can never be written keeps it from starting, and the kernel as it was.
     @Test func noPlaceForTheLog() throws {
       try KernelLab.run {
