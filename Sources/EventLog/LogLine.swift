@@ -94,7 +94,9 @@ package struct LogLine: Sendable {
   package func hex(_ path: String) -> [UInt8]? { hex(JSONPath(path)) }
 
   private func hex(_ path: JSONPath) -> [UInt8]? {
-    guard let index = findIndex(path), case let token = tokens[index], token.kind == .string, (token.end - token.start) % 2 == 0 else { return nil }
+    guard let index = findIndex(path), case let token = tokens[index], token.kind == .string, (token.end - token.start) % 2 == 0 else {
+      return nil
+    }
     var result: [UInt8] = []
     for index in stride(from: Int(token.start), to: Int(token.end), by: 2) {
       guard let high = hexValue(bytes[index]), let low = hexValue(bytes[index + 1]) else { return nil }

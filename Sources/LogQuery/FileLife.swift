@@ -38,7 +38,8 @@ final class NameHistory {
   func life(of path: [UInt8]) -> FileLife {
     // the last event that gave the name, or took it away
     let pivot = events.lastIndex { event in
-      event.path == path || [.moved, .exchanged].contains(event.kind) && (moved(path, by: event) != nil || origin(of: path, before: event) != nil)
+      event.path == path
+        || [.moved, .exchanged].contains(event.kind) && (moved(path, by: event) != nil || origin(of: path, before: event) != nil)
     }
     guard let pivot else { return FileLife(first: path, birth: nil, turns: []) }
     // before the pivot, if it took the name away; else after it

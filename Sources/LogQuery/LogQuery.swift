@@ -91,7 +91,8 @@ package struct LogQuery {
       switch source {
       case .log where question.wantsRecords:
         throw Failure(
-          "fsaudit's own log does not keep the kernel's records", advice: "--format json has all that it keeps; --audit-log has the records",
+          "fsaudit's own log does not keep the kernel's records",
+          advice: "--format json has all that it keeps; --audit-log has the records",
           exit: .usage)
       case .audit(files: ["-"]) where question.followedFile != nil:
         throw Failure("--follow-file reads a log twice, standard input cannot be", advice: "give a file", exit: .usage)

@@ -111,7 +111,9 @@ final class OwnLog: LineStream {
       guard !isTorn, let verdict = selection.verdict(on: line) else {
         outcome.corrupt += 1
         named += 1
-        if named <= Self.placeLimit { complain("fsaudit: \(printable(scan.path)):\(scan.lineNumber): no line of the log, or a damaged one") }
+        if named <= Self.placeLimit {
+          complain("fsaudit: \(printable(scan.path)):\(scan.lineNumber): no line of the log, or a damaged one")
+        }
         return
       }
       if verdict != .no { matches.add(line, timeMs: selection.line.timeMs ?? 0, isGap: verdict == .gap) }

@@ -78,7 +78,8 @@ struct FilterOptions: ParsableArguments {
 
   private var given: [(field: FilterField, texts: [String])] {
     [
-      (.key, key), (.path, path), (.under, under), (.user, user), (.auid, auid), (.pid, pid), (.ppid, ppid), (.session, session), (.exe, exe),
+      (.key, key), (.path, path), (.under, under), (.user, user), (.auid, auid), (.pid, pid), (.ppid, ppid), (.session, session),
+      (.exe, exe),
       (.comm, comm), (.action, action), (.syscall, syscall), (.result, result), (.host, host), (.serial, serial), (.inode, inode),
       (.text, text),
     ]
@@ -126,7 +127,9 @@ enum LineFormat: String, ExpressibleByArgument, CaseIterable {
 
   /// For commands whose lines hold no records.
   func checkIsOfLines() throws {
-    if self == .raw { throw ValidationError("--format raw: the log does not keep the kernel's records: `fsaudit search --audit-log` has them") }
+    if self == .raw {
+      throw ValidationError("--format raw: the log does not keep the kernel's records: `fsaudit search --audit-log` has them")
+    }
   }
 }
 

@@ -122,7 +122,8 @@ struct FilterValues {
         switch names {
         case .ofThisHost: throw wrong(word, "is no user of this host", "check the name, or give the number")
         case .ofTheLog:
-          complain("fsaudit: note: \(option) \(printable(text(word))) is no user of this host now: only lines from when it was one can match")
+          complain(
+            "fsaudit: note: \(option) \(printable(text(word))) is no user of this host now: only lines from when it was one can match")
         }
       }
       users.append(word)

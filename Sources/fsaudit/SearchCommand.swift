@@ -35,7 +35,8 @@ struct SearchCommand: ParsableCommand {
       of its lines cannot (stderr names the first): the answer is then what the rest holds.
       """)
 
-  @Option(name: .customLong("log"), help: ArgumentHelp("A directory of the daemon's log (default: \(LogPolicy().directory)).", valueName: "dir"))
+  @Option(
+    name: .customLong("log"), help: ArgumentHelp("A directory of the daemon's log (default: \(LogPolicy().directory)).", valueName: "dir"))
   var logs: [String] = []
 
   @Option(name: .customLong("audit-log"), parsing: .upToNextOption, help: ArgumentHelp("Logs of auditd.", valueName: "file"))

@@ -9,7 +9,10 @@ import Testing
 
   init() throws {
     directory = try TemporaryDirectory()
-    for name in ["audit.log", "audit.log.1", "audit.log.2.gz", "audit.log.10.zst", "audit.log.old", "audit.log-20261120", "audit.log-20261119.gz", "x.log"] {
+    for name in [
+      "audit.log", "audit.log.1", "audit.log.2.gz", "audit.log.10.zst", "audit.log.old", "audit.log-20261120", "audit.log-20261119.gz",
+      "x.log",
+    ] {
       try directory.write(name, "")
     }
   }
@@ -21,7 +24,8 @@ import Testing
     for path in [directory["audit.log"], directory.path, directory.path + "/"] {
       let sources = try Source.auditLogs([path])
       guard case .audit(let found) = sources.first, sources.count == 1 else { throw Failure("\(sources)", exit: .usage) }
-      #expect(Set(found.map { $0.replacing("//", with: "/") }) == Set(all.map { directory[$0] }) && found.last?.hasSuffix("/audit.log") == true)
+      #expect(
+        Set(found.map { $0.replacing("//", with: "/") }) == Set(all.map { directory[$0] }) && found.last?.hasSuffix("/audit.log") == true)
       let numbered = found.filter { $0.contains("audit.log.") }
       #expect(numbered == [all[0], all[1], all[2]].map { directory[$0] }, "\(found)")
       let dated = found.filter { $0.contains("audit.log-") }
