@@ -76,7 +76,7 @@ let package = Package(
     tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
-      dependencies: ["AuditControl", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      dependencies: ["AuditControl", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),

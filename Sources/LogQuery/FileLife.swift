@@ -36,12 +36,7 @@ final class NameHistory {
   /// The life of the file that was the last one to be called `path`: backwards from there to where it got its first name, forwards to where it
   /// lost its last.
   func life(of path: [UInt8]) -> FileLife {
-    // the last event that gave the name, or took it away
-    let pivot = events.lastIndex { event in
-      event.path == path
-        || [.moved, .exchanged].contains(event.kind) && (moved(path, by: event) != nil || origin(of: path, before: event) != nil)
-    }
-    guard let pivot else { return FileLife(first: path, birth: nil, turns: []) }
+    guard let pivot = events.indices.last(where: { concerns(path, $0) }) else { return FileLife(first: path, birth: nil, turns: []) }
     // before the pivot, if it took the name away; else after it
     let isTaken = events[pivot].kind == .gone || events[pivot].kind == .moved && moved(path, by: events[pivot]) != nil
     var turns: [FileLife.Turn] = []
@@ -71,6 +66,30 @@ final class NameHistory {
       }
     }
     return FileLife(first: first, birth: birth, isAfterBirth: isAfterBirth, turns: turns)
+  }
+
+  /// Whether the event gave a file the name, or took it away. A rename of a directory above does only where there was such a file.
+  private func concerns(_ name: [UInt8], _ index: Int) -> Bool {
+    let event = events[index]
+    if event.path == name || event.old == name { return true }
+    if moved(name, by: event) != nil { return existed(name, before: index) != false }
+    return origin(of: name, before: event).map { existed($0, before: index) != false } ?? false
+  }
+
+  /// Whether there was a file of that name; nil if the log does not say.
+  private func existed(_ name: [UInt8], before index: Int) -> Bool? {
+    var name = name
+    for event in events[..<index].reversed() {
+      if let before = origin(of: name, before: event) {
+        if event.path == name || event.old == name { return true }
+        name = before
+      } else if event.path == name {
+        return event.kind != .gone
+      } else if moved(name, by: event) != nil {
+        return false
+      }
+    }
+    return nil
   }
 
   /// What the name becomes by a rename of the file itself or of a directory above it.

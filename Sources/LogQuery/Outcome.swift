@@ -13,6 +13,8 @@ package struct Outcome: Equatable, Sendable {
   /// Why some source could not be read to its end: the first such reason.
   package var fault: ExitStatus?
 
+  package init() {}
+
   /// How a command that only asked this ends.
   package var exit: ExitStatus {
     if let fault { return fault }
