@@ -32,10 +32,11 @@ package enum FilterField: String, CaseIterable, Sendable {
   /// Where in the line: one of them is enough.
   var paths: [JSONPath] { Self.table[self] ?? [] }
 
+  /// In records of user space, and of rules, who did it and the key stand among the records' own fields.
   private static let table: [FilterField: [JSONPath]] = [
-    .key: ["tags"], .user: ["user.name", "user.id", "user.effective.name", "user.effective.id", "user.audit.name", "user.audit.id"],
-    .auid: ["user.audit.name", "user.audit.id"], .pid: ["process.pid"], .ppid: ["process.parent.pid"], .session: ["fsaudit.session"],
-    .exe: ["process.executable", "process.name"], .comm: ["process.name"], .action: ["fsaudit.action", "event.action"],
+    .key: ["tags", "fsaudit.records.*.key"], .user: ["user.name", "user.id", "user.effective.name", "user.effective.id", "user.audit.name", "user.audit.id"],
+    .auid: ["user.audit.name", "user.audit.id"], .pid: ["process.pid", "fsaudit.records.*.pid"], .ppid: ["process.parent.pid"], .session: ["fsaudit.session"],
+    .exe: ["process.executable", "process.name", "fsaudit.records.*.exe"], .comm: ["process.name", "fsaudit.records.*.comm"], .action: ["fsaudit.action", "event.action"],
     .syscall: ["fsaudit.syscall"], .result: ["event.outcome", "fsaudit.errno"], .host: ["host.name"], .serial: ["event.sequence"],
     .inode: ["file.inode", "fsaudit.replaced.inode"],
   ]
@@ -46,7 +47,8 @@ package enum FilterField: String, CaseIterable, Sendable {
     ("fsaudit.replaced.path", "fsaudit.raw.replaced_path"), ("fsaudit.target.path", "fsaudit.raw.target_path"),
   ]
 
-  /// Whether it depends on nothing but who made the call, which is the same for all calls of a process.
+  /// Whether it depends on nothing but who made the call, which is the same for all calls of a process, and on other records than those of a
+  /// call.
   package var isAboutActor: Bool {
     switch self {
     case .key, .user, .auid, .pid, .ppid, .session, .exe, .comm: true

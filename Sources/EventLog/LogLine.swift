@@ -136,12 +136,15 @@ package struct LogLine: Sendable {
   func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
     guard let index = findIndex(path) else { return false }
     if tokens[index].kind != .array { return holds(tokens[index], test) }
-    var child = index + 1
-    while child < Int(tokens[index].next) {
-      if holds(tokens[child], test) { return true }
-      child = Int(tokens[child].next)
+    return children(of: index).contains { child in
+      guard let member = path.member else { return holds(tokens[child], test) }
+      return findIndex([member], from: child).map { holds(tokens[$0], test) } ?? false
     }
-    return false
+  }
+
+  /// The values that an object or an array holds.
+  private func children(of index: Int) -> some Sequence<Int> {
+    Swift.sequence(first: index + 1) { Int(tokens[$0].next) }.prefix { $0 < Int(tokens[index].next) }
   }
 
   /// The same of every string and number in the line.
@@ -167,11 +170,12 @@ package struct LogLine: Sendable {
   private func findIndex(_ path: String) -> Int? { findIndex(JSONPath(path)) }
 
   /// The first value at the path: of members of one name, the first counts.
-  private func findIndex(_ path: JSONPath) -> Int? {
-    guard !tokens.isEmpty else { return nil }
+  private func findIndex(_ path: JSONPath) -> Int? { tokens.isEmpty ? nil : findIndex(path.names, from: 0) }
+
+  private func findIndex(_ names: [[UInt8]], from start: Int) -> Int? {
     let text = bytes.span.bytes
-    var index = 0
-    for name in path.names {
+    var index = start
+    for name in names {
       let end = Int(tokens[index].next)
       var child = index + 1
       switch tokens[index].kind {
@@ -194,11 +198,19 @@ package struct LogLine: Sendable {
   }
 }
 
-/// Where a value is: member names and array places, `process.parent.pid`, taken apart once for many lines.
+/// Where a value is: member names and array places, `process.parent.pid`, taken apart once for many lines. `fsaudit.records.*.key` is the
+/// member of every element of the array.
 package struct JSONPath: Sendable, ExpressibleByStringLiteral {
   let names: [[UInt8]]
+  /// What stands behind the `*`.
+  let member: [UInt8]?
 
-  package init(_ text: String) { names = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Array($0) } }
+  package init(_ text: String) {
+    let all = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Array($0) }
+    let isOfElements = all.count > 2 && all[all.count - 2] == Array("*".utf8)
+    names = isOfElements ? Array(all.dropLast(2)) : all
+    member = isOfElements ? all.last : nil
+  }
 
   package init(stringLiteral text: String) { self.init(text) }
 }

@@ -88,7 +88,8 @@ struct EventSelector: ~Copyable {
       if !serials.allSatisfy({ $0.words.contains(digits) }) { return false }
     }
     if !names.isEmpty, !namesMayMatch() { return false }
-    if actors.isEmpty || !typed.hasSyscall && !typed.hasUring { return true }
+    // other records name somebody, too
+    if actors.isEmpty || !typed.hasSyscall && !typed.hasUring || !typed.otherRecords.isEmpty { return true }
     let text = event.text.storage.span.bytes.extracting(typed.actor.range)
     if let known = actors.verdict(on: text) { return known }
     let line = encoder.actorLine(event, &typed, &interpreter)

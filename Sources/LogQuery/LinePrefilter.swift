@@ -47,7 +47,7 @@ extension FilterCondition {
         let run = longestPlainRun(word)
         return run == word ? [0x22] + word + [0x22] : run
       }
-    case .pid: return labelled("\"pid\":")
+    case .pid: return labelled("\"pid\":") + labelled("\"pid\":\"")
     case .ppid: return labelled("\"parent\":{\"pid\":")
     case .session: return labelled("\"session\":")
     case .serial: return labelled("\"sequence\":")

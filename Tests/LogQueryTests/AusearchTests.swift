@@ -38,19 +38,49 @@ import Testing
   }
 
   @Test(arguments: all) func theSameEvents(log: String) throws {
+    // ausearch does not read who is behind an io_uring operation
+    let uring = try ours(log, []).subtracting(serials(log, of: "type=SYSCALL"))
     for (field, option, ours) in [
       ("pid", "-p", FilterField.pid), ("ppid", "-pp", .ppid), ("auid", "-ul", .auid), ("uid", "-ua", .user), ("ses", "--session", .session),
-      ("comm", "-c", .comm), ("exe", "-x", .exe), ("key", "-k", .key),
+      ("comm", "-c", .comm), ("exe", "-x", .exe), ("key", "-k", .key), ("success", "-sv", .result),
     ] {
       for value in try values(log, field) where value != "(null)" {
         // hexadecimal, where a blank or a quote is in it
-        guard let text = value.hasPrefix("\"") ? String(value.dropFirst().dropLast()) : value.allSatisfy(\.isNumber) ? value : nil else { continue }
-        let condition =
-          ours == .exe
-          ? globs(.exe, text)
-          : text == "4294967295" ? FilterCondition(ours, words: [], wantsUnset: true) : words(ours, text)
-        #expect(try self.ours(log, [condition]) == ausearch(log, [option, text]), "\(field)=\(text)")
+        guard
+          let text = value.hasPrefix("\"")
+            ? String(value.dropFirst().dropLast())
+            : value.first.map({ $0 == "y" || $0 == "n" || value.allSatisfy(\.isNumber) }) == true ? value : nil
+        else { continue }
+        var condition = words(ours, text)
+        if ours == .exe { condition = globs(.exe, text) }
+        if ours == .result { condition = words(.result, text == "yes" ? "success" : "failure") }
+        if text == "4294967295" { condition = FilterCondition(ours, words: [], wantsUnset: true) }
+        let (mine, theirs) = (try self.ours(log, [condition]).subtracting(uring), try ausearch(log, [option, text]).subtracting(uring))
+        #expect(mine == theirs, "\(field)=\(text)")
       }
     }
+  }
+
+  /// What a path means is more than a name in a record, so ausearch finds a part: what it finds of a file we find, too.
+  @Test(arguments: all) func filesAndSerials(log: String) throws {
+    let lines = try ask([.audit(files: [log])]).lines.map { parsed($0) }
+    for path in Set(lines.compactMap { $0.string("file.path") }).sorted().prefix(15) where path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+    {
+      let condition = FilterCondition(.under, globs: [Glob(below: Array(path.utf8))])
+      #expect(try ausearch(log, ["-f", path]).intersection(changed(lines)).isSubset(of: ours(log, [condition])), "\(path)")
+    }
+    for serial in Set(lines.compactMap(\.sequence)).sorted().prefix(10) {
+      #expect(try ausearch(log, ["-a", "\(serial)"]) == [serial] && ours(log, [words(.serial, "\(serial)")]) == [serial])
+    }
+  }
+
+  /// The events that name a file as what was changed, not as the directory that it is in.
+  private func changed(_ lines: [LogLine]) -> Set<UInt32> { Set(lines.filter { $0.dataset == .file }.compactMap(\.sequence)) }
+
+  private func serials(_ log: String, of start: String) throws -> Set<UInt32> {
+    var answer = Answer()
+    answer.lines = String(decoding: try contents(of: log, limitBytes: 1 << 26), as: UTF8.self).split(separator: "\n").map(String.init)
+      .filter { $0.contains(start) }
+    return answer.serials
   }
 }

@@ -37,7 +37,8 @@ import Testing
   private func at(_ timeMs: Int64, _ line: String) -> String {
     var writer = JSONWriter()
     writer.timestamp(milliseconds: timeMs)
-    return #"{"@timestamp":"# + String(decoding: writer.bytes, as: UTF8.self) + line.dropFirst(#"{"@timestamp":"2026-11-20T23:32:51.738Z""#.count)
+    return #"{"@timestamp":"# + String(decoding: writer.bytes, as: UTF8.self)
+      + line.dropFirst(#"{"@timestamp":"2026-11-20T23:32:51.738Z""#.count)
   }
 
   private func line(_ serial: Int, _ timeMs: Int64, _ rest: String = "") -> String {
@@ -88,7 +89,8 @@ import Testing
     let long = String(repeating: "x", count: LineReader.maximumLineBytes + 200_000)
     try directory.write(SegmentName.live, "{\"a\":1}\n" + long + "\n" + good + "no\n" + good + "{\"@timestamp\":\"2026-1")
     let answer = try ask([source])
-    #expect(answer.outcome.matched == 6 && answer.outcome.corrupt == 4 && answer.outcome.tooLong == 1 && answer.outcome.exit == .inputOutput)
+    #expect(
+      answer.outcome.matched == 6 && answer.outcome.corrupt == 4 && answer.outcome.tooLong == 1 && answer.outcome.exit == .inputOutput)
     let places = [(torn, 2), (torn, 4), (torn, 6), (SegmentName.live, 4)]
     #expect(answer.said == places.map { "fsaudit: \(directory[$0.0]):\($0.1): no line of the log, or a damaged one" })
     // also with a filter that lets most lines be passed over

@@ -3,10 +3,16 @@ import EventLog
 import FileChanges
 import Glibc
 import LogQuery
+import Synchronization
 import System
 
 /// A question to the input, taken for an audit.log and for a segment of our own log. The first byte chooses the question.
-func search(_ input: [UInt8]) {
+func search(_ input: [UInt8]) { turn.withLock { _ in searchAlone(input) } }
+
+/// The files are shared by all threads of a test.
+private let turn = Mutex(())
+
+private func searchAlone(_ input: [UInt8]) {
   let (mode, content) = (input.first ?? 0, Array(input.dropFirst()))
   let audit = scratch + "/audit.log"
   write(content, audit)
@@ -24,7 +30,9 @@ func search(_ input: [UInt8]) {
       var parsed = LogLine()
       return parsed.parse(line.span.bytes) && question.filter.verdict(on: parsed) == .matches
     }
-    require(lines([.audit(files: [audit])], question) == wanted, "another answer than the filter gives")
+    let found = lines([.audit(files: [audit])], question)
+    let odd = Set(found).symmetricDifference(wanted).map { String(decoding: $0, as: UTF8.self) }
+    require(found == wanted, "mode \(mode): \(found.count) lines instead of \(wanted.count) that the filter wants: \(odd)")
   } else {
     _ = lines([.audit(files: [audit])], question)
   }
