@@ -10,7 +10,7 @@ package struct Segment: Equatable, Sendable {
   package let bytes: Int64
   /// When it was last written, seconds since 1970.
   package let modifiedSeconds: Int64
-  let inode: UInt64
+  package let inode: UInt64
 
   package var isCompressed: Bool { name?.isCompressed ?? false }
   package var isLive: Bool { name == nil }

@@ -38,6 +38,8 @@ struct WatchCommand: ParsableCommand {
   @Option(help: "text or json, the lines as the daemon logs them.")
   var format = LineFormat.text
 
+  func validate() throws { try format.checkIsOfLines() }
+
   func run() throws {
     guard let wanted = FilePermissions(letters: permissions) else {
       throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
