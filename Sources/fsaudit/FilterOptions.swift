@@ -64,10 +64,7 @@ struct FilterOptions: ParsableArguments {
   }
 }
 
-/// `--format` of the commands that print the log's lines.
-enum LineFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, json
-}
+extension LineFormat: ExpressibleByArgument {}
 
 /// How the text format is to be read, for the help of every command that prints it.
 let textLegend = """

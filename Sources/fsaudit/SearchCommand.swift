@@ -31,7 +31,7 @@ struct SearchCommand: ParsableCommand {
   @OptionGroup(title: "Filters")
   var filters: FilterOptions
 
-  @Option(help: "text or json, the lines as the daemon would log them.")
+  @Option(help: formatHelp)
   var format = LineFormat.text
 
   func run() throws {
@@ -39,9 +39,8 @@ struct SearchCommand: ParsableCommand {
     let isWhole = format == .json && filter.wantsEverything
     var source = LogSource(auditLog)
     var conversion = LogConversion(hostName: hostName(), names: LiveSources.names(Accounts()))
-    let terminal = Terminal()
-    var printer = MatchPrinter(
-      filter: filter, text: format == .text ? TextFormat(colour: terminal.hasColour, columns: terminal.columns) : nil)
+    var printer = MatchPrinter(filter: filter, format: LineFormatter(format, TextStyle(Terminal())))
+    try printer.header()
     var fault: Failure?
     var output: SystemError?
     repeat {
@@ -76,16 +75,17 @@ struct SearchCommand: ParsableCommand {
 /// Prints those of a run of lines that the filter wants.
 private struct MatchPrinter {
   let filter: Filter
-  /// Nil for JSON.
-  let text: TextFormat?
+  let format: LineFormatter
   private(set) var matches = 0
   private var line = LogLine()
   private var output = Output()
 
-  init(filter: Filter, text: TextFormat?) {
+  init(filter: Filter, format: LineFormatter) {
     self.filter = filter
-    self.text = text
+    self.format = format
   }
+
+  mutating func header() throws(SystemError) { try format.header { line throws(SystemError) in try output.line(line) } }
 
   /// - Parameter isWhole: every line is wanted as it is.
   mutating func print(_ lines: RawSpan, isWhole: Bool) throws(SystemError) {
@@ -94,13 +94,14 @@ private struct MatchPrinter {
       try output.lines(lines)
       return
     }
+    let nowMs = milliseconds(CLOCK_REALTIME)
     var start = 0
     while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
       let bytes = lines.extracting(start..<end)
       start = end + 1
-      guard line.parse(bytes), filter.verdict(on: line) == .matches else { continue }
+      guard filter.wantsEverything || line.parse(bytes) && filter.verdict(on: line) == .matches else { continue }
       matches += 1
-      if let text { try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME))) } else { try output.line(bytes) }
+      try format.format(bytes, nowMs: nowMs) { line throws(SystemError) in try output.line(line) }
     }
   }
 
