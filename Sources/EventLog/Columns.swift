@@ -157,18 +157,22 @@ private func isPlain(_ text: RawSpan, least: UInt64, mark: UInt8) -> Bool {
     return flags & (ones &* 0x80)
   }
   let count = text.byteCount
-  if count < 8 { return special(text.word(0) | count.missingBytes) == 0 }
+  if count < 4 {
+    for index in 0..<count where special(UInt64(text.byte(index)) | ones &* 0x61 &<< 8) != 0 { return false }
+    return true
+  }
+  if count < 8 {
+    // two halves that overlap
+    let head = text.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt32.self)
+    let tail = text.unsafeLoadUnaligned(fromByteOffset: count &- 4, as: UInt32.self)
+    return special(UInt64(head) | UInt64(tail) &<< 32) == 0
+  }
   var at = 0
   while at <= count &- 8 {
     if special(text.word(unchecked: at)) != 0 { return false }
     at &+= 8
   }
   return special(text.word(unchecked: count &- 8)) == 0
-}
-
-extension Int {
-  /// A harmless letter in the place of each byte behind the first `self` (0…7) of a word.
-  fileprivate var missingBytes: UInt64 { 0x6161_6161_6161_6161 &<< UInt64(truncatingIfNeeded: self &* 8) }
 }
 
 /// SGR parameters (ECMA-48).

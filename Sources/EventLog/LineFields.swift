@@ -11,7 +11,7 @@ enum LineField: UInt8, CaseIterable {
   case fsaudit, action, syscall, session, terminal, errno, confidence, recordTypes, records
   case previousPath, previousMode, previousUID, previousGID, targetPath, replaced, replacedPath
   case rawPath, rawPrevious, rawTarget
-  case gapSince, gapUntil
+  case gapSince, gapUntil, gapCount
 
   var path: StaticString {
     switch self {
@@ -65,6 +65,7 @@ enum LineField: UInt8, CaseIterable {
     case .rawTarget: "fsaudit.raw.target_path"
     case .gapSince: "fsaudit.gap.since"
     case .gapUntil: "fsaudit.gap.until"
+    case .gapCount: "fsaudit.gap.count"
     }
   }
 }
@@ -75,7 +76,7 @@ enum LineField: UInt8, CaseIterable {
 /// Of members of one name the first counts, as in ``LogLine``.
 struct LineFields: ~Copyable {
   /// A member that is asked for, or that holds some: found by the object it is in and its name.
-  private struct Entry {
+  fileprivate struct Entry {
     var first: UInt64 = 0, last: UInt64 = 0
     var object: UInt8 = 0
     /// Of the name, in bytes; 0 where the place is free.
@@ -84,29 +85,37 @@ struct LineFields: ~Copyable {
     var field = UInt8.max
     /// The number of the object that it is; 0, the root's, for none.
     var child: UInt8 = 0
+    /// `"name":`, and which of the sixteen bytes that is; all zero for a longer name.
+    var text: (UInt64, UInt64) = (0, 0), mask: (UInt64, UInt64) = (0, 0)
   }
 
-  private var values = InlineArray<64, JSONValue>(repeating: JSONValue())
+  /// By raw value. (An array: reading an element of an InlineArray in a borrowed value copies all of it.)
+  private var values = [JSONValue](repeating: JSONValue(), count: LineField.allCases.count)
   private let table: [Entry]
+  /// For each place of the table, that of the member which followed last time: lines are much alike, and so most members need not be looked for.
+  private var successors = InlineArray<256, UInt8>(repeating: 0)
   private static let tableBits = 8, maximumDepth = 8
+  /// What lines hold and nobody asks for: in the table, so that it does not break the order.
+  private static let others = [
+    "event.kind", "event.category", "user.group", "fsaudit.key", "fsaudit.subject", "fsaudit.open_flags", "fsaudit.args_cut",
+    "fsaudit.incomplete",
+  ]
 
   init() {
     var table = [Entry](repeating: Entry(), count: 1 << Self.tableBits)
     var objects: UInt8 = 1
-    for field in LineField.allCases {
+    for (path, field) in LineField.allCases.map({ ("\($0.path)", $0.rawValue) }) + Self.others.map({ ($0, UInt8.max) }) {
       var object: UInt8 = 0
-      let names = "\(field.path)".split(separator: ".").map { Array($0.utf8) }
+      let names = path.split(separator: ".").map { Array($0.utf8) }
       for (index, name) in names.enumerated() {
         let (first, last) = Self.words(name.span.bytes, 0, name.count)
         var place = Self.hash(object, first, last, name.count)
         while table[place].length != 0 && !Self.matches(table[place], object, first, last, name.count) {
           place = (place + 1) % table.count
         }
-        if table[place].length == 0 {
-          table[place] = Entry(first: first, last: last, object: object, length: UInt8(name.count))
-        }
+        if table[place].length == 0 { table[place] = Entry(name, first, last, object) }
         if index == names.count - 1 {
-          table[place].field = field.rawValue
+          table[place].field = field
         } else {
           if table[place].child == 0 { (table[place].child, objects) = (objects, objects + 1) }
           object = table[place].child
@@ -134,66 +143,98 @@ struct LineFields: ~Copyable {
 
   /// Finds the fields of a line.
   /// - Returns: whether it looks like one JSON object.
-  mutating func scan(_ line: RawSpan) -> Bool {
-    values = InlineArray(repeating: JSONValue())
+  mutating func scan(_ line: RawSpan) -> Bool { Self.scan(line, table, &values, &successors) }
+
+  private static func scan(
+    _ line: RawSpan, _ table: [Entry], _ fields: inout [JSONValue], _ followers: inout InlineArray<256, UInt8>
+  ) -> Bool {
+    var values = fields.mutableSpan
+    for index in values.indices { values[unchecked: index] = JSONValue() }
+    var successors = followers.mutableSpan
     // the objects that are open: their number, and where they are recorded
     var open = InlineArray<8, (object: UInt8, field: UInt8)>(repeating: (0, .max))
+    var levels = open.mutableSpan
     var depth = 0
     var at = JSONText.skipSpace(line, 0)
     guard line.byteCount < Int(Int32.max), line.peek(at) == UInt8(ascii: "{") else { return false }
     at &+= 1
+    var object: UInt8 = 0
     var isFirst = true
+    // the place in the table of the member before
+    var place = 0
     while true {
-      at = JSONText.skipSpace(line, at)
-      if line.peek(at) == UInt8(ascii: "\"") {
-        guard let key = JSONText.string(line, at) else { return false }
-        at = JSONText.skipSpace(line, Int(key.end) &+ 1)
-        guard line.peek(at) == UInt8(ascii: ":") else { return false }
-        at = JSONText.skipSpace(line, at &+ 1)
-        let entry = find(open[depth].object, line, key)
-        if line.peek(at) == UInt8(ascii: "{"), entry.child != 0, depth &+ 1 < Self.maximumDepth {
-          depth &+= 1
-          open[depth] = (entry.child, entry.field)
-          if entry.field != .max, values[Int(entry.field)].kind == .absent {
-            values[Int(entry.field)] = JSONValue(.object, from: at, to: at)
-          } else {
-            open[depth].field = .max
+      let guess = Int(successors[place])
+      var (field, child): (UInt8, UInt8) = (.max, 0)
+      if table[guess].object == object, table[guess].isAt(at, line) {
+        place = guess
+        (field, child) = (table[guess].field, table[guess].child)
+        at &+= Int(table[guess].length) &+ 3
+        if line.peek(at) <= 0x20 { at = JSONText.skipSpace(line, at) }
+      } else {
+        at = JSONText.skipSpace(line, at)
+        if line.peek(at) != UInt8(ascii: "\"") {
+          guard isFirst, line.peek(at) == UInt8(ascii: "}") else { return false }
+          place = -1
+        } else {
+          guard let key = JSONText.string(line, at) else { return false }
+          at = JSONText.skipSpace(line, Int(key.end) &+ 1)
+          guard line.peek(at) == UInt8(ascii: ":") else { return false }
+          at = JSONText.skipSpace(line, at &+ 1)
+          if let found = find(table, object, line, key) {
+            successors[place] = UInt8(truncatingIfNeeded: found)
+            place = found
+            (field, child) = (table[found].field, table[found].child)
           }
+        }
+      }
+      if place >= 0 {
+        if field != .max, values[Int(field)].kind != .absent { field = .max }
+        let first = line.peek(at)
+        if first == UInt8(ascii: "\"") {
+          guard let value = JSONText.string(line, at) else { return false }
+          at = Int(value.end) &+ 1
+          if field != .max { values[Int(field)] = value }
+        } else if first == UInt8(ascii: "{"), child != 0, depth &+ 1 < maximumDepth {
+          depth &+= 1
+          object = child
+          levels[depth] = (object, field)
+          if field != .max { values[Int(field)] = JSONValue(.object, from: at, to: at) }
           at &+= 1
           isFirst = true
           continue
+        } else {
+          guard let value = JSONText.value(line, at) else { return false }
+          at = value.after
+          if field != .max { values[Int(field)] = value.value }
         }
-        guard let value = JSONText.value(line, at) else { return false }
-        at = value.after
-        if entry.field != .max, values[Int(entry.field)].kind == .absent { values[Int(entry.field)] = value.value }
-      } else if !isFirst {
-        return false
       }
+      place = max(place, 0)
       isFirst = false
       // behind a value: the next one, or the end of one or more objects
-      at = JSONText.skipSpace(line, at)
+      if line.peek(at) <= 0x20 { at = JSONText.skipSpace(line, at) }
       while line.peek(at) == UInt8(ascii: "}") {
-        if open[depth].field != .max { values[Int(open[depth].field)].end = Int32(truncatingIfNeeded: at &+ 1) }
+        let field = levels[depth].field
+        if field != .max { values[Int(field)].end = Int32(truncatingIfNeeded: at &+ 1) }
         at = JSONText.skipSpace(line, at &+ 1)
         if depth == 0 { return at == line.byteCount }
         depth &-= 1
+        object = levels[depth].object
       }
       guard line.peek(at) == UInt8(ascii: ",") else { return false }
       at &+= 1
     }
   }
 
-  @inline(__always)
-  private func find(_ object: UInt8, _ line: RawSpan, _ key: JSONValue) -> Entry {
+  /// The place of a member in the table, nil for one that is not asked for.
+  private static func find(_ table: [Entry], _ object: UInt8, _ line: RawSpan, _ key: JSONValue) -> Int? {
     let length = Int(key.end &- key.start)
-    let (first, last) = Self.words(line, Int(key.start), length)
-    var place = Self.hash(object, first, last, length)
-    while true {
-      let entry = table[place]
-      if Self.matches(entry, object, first, last, length) { return entry }
-      if entry.length == 0 { return Entry() }
-      place = (place &+ 1) & (1 << Self.tableBits &- 1)
+    let (first, last) = words(line, Int(key.start), length)
+    var place = hash(object, first, last, length)
+    while table[place].length != 0 {
+      if matches(table[place], object, first, last, length) { return place }
+      place = (place &+ 1) & (1 << tableBits &- 1)
     }
+    return nil
   }
 
   @inline(__always)
@@ -213,5 +254,22 @@ struct LineFields: ~Copyable {
   private static func hash(_ object: UInt8, _ first: UInt64, _ last: UInt64, _ length: Int) -> Int {
     let mixed = (first ^ last &<< 7 ^ UInt64(object) &<< 59 ^ UInt64(truncatingIfNeeded: length) &<< 40) &* 0x9e37_79b9_7f4a_7c15
     return Int(truncatingIfNeeded: mixed &>> UInt64(64 - tableBits))
+  }
+}
+
+extension LineFields.Entry {
+  fileprivate init(_ name: [UInt8], _ first: UInt64, _ last: UInt64, _ object: UInt8) {
+    (self.first, self.last, self.object, length) = (first, last, object, UInt8(name.count))
+    let quoted = [UInt8(ascii: "\"")] + name + Array("\":".utf8)
+    guard quoted.count <= 16 else { return }
+    text = (quoted.span.bytes.word(0), quoted.span.bytes.word(8))
+    func bytes(_ count: Int) -> UInt64 { count >= 8 ? .max : 1 << UInt64(max(count, 0) * 8) - 1 }
+    mask = (bytes(quoted.count), bytes(quoted.count - 8))
+  }
+
+  /// Whether `"name":` stands at `at`.
+  @inline(__always)
+  fileprivate func isAt(_ at: Int, _ line: RawSpan) -> Bool {
+    mask.0 != 0 && line.word(at) & mask.0 == text.0 && (mask.1 == 0 || line.word(at &+ 8) & mask.1 == text.1)
   }
 }

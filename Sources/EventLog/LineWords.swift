@@ -69,7 +69,8 @@ extension TextCells {
   }
 
   private static func isKnown(_ field: RawSpan) -> Bool {
-    field.equals("pid") || field.equals("uid") || field.equals("auid") || field.equals("ses") || field.equals("subj") || field.equals("type")
+    field.equals("pid") || field.equals("uid") || field.equals("auid") || field.equals("ses") || field.equals("subj")
+      || field.equals("type")
   }
 
   /// The path that a call was about, of an event that has PATH records.

@@ -123,8 +123,11 @@ struct LongFormat: ~Copyable {
 
   private mutating func who(_ fields: borrowing LineFields, _ line: RawSpan) {
     guard let login = fields.login(line) else { return cells.words("somebody") }
+    let id = fields.loginID(line) ?? fields.text(.userID)
+    let isNumber = LineFields.same(id, login, line)
+    if isNumber { cells.words("uid ") }
     cells.quoted(login, line)
-    if let id = fields.loginID(line) ?? fields.text(.userID), !LineFields.same(id, login, line) {
+    if let id, !isNumber {
       cells.words(" (uid ")
       cells.name(id, line)
       cells.words(")")
@@ -164,10 +167,10 @@ struct LongFormat: ~Copyable {
       }
     default: cells.file(.path, .rawPath, fields, line)
     }
-    if action == .chmod || action == .chown {
-      cells.newValue(" the mode", .mode, .previousMode, isShownAlone: action == .chmod, fields, line)
-      cells.newValue(" the owner", .uid, .previousUID, isShownAlone: false, fields, line)
-      cells.newValue(" the group", .gid, .previousGID, isShownAlone: false, fields, line)
+    if action == .chmod { cells.newValue("", .mode, .previousMode, isShownAlone: true, fields, line) }
+    if action == .chown {
+      cells.newValue(", the owner", .uid, .previousUID, isShownAlone: false, fields, line)
+      cells.newValue(", the group", .gid, .previousGID, isShownAlone: false, fields, line)
     }
     if action == .open { cells.words(" for writing") }
   }
@@ -292,7 +295,6 @@ extension TextCells {
     guard let new = fields.text(new) else { return }
     let old = fields.text(old)
     guard old != nil || isShownAlone else { return }
-    words(",")
     words(label)
     if let old {
       words(" from ")
@@ -304,6 +306,7 @@ extension TextCells {
 
   /// How far the path can be trusted.
   fileprivate mutating func certainty(_ fields: borrowing LineFields, _ line: RawSpan) {
+    guard fields.text(.path) != nil else { return }
     guard let mark = fields.text(.confidence), !line.extracting(mark.range).equals("exact") else { return words(" The path is certain.") }
     words(" The path is not certain (")
     name(mark, line)

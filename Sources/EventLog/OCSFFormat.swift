@@ -56,7 +56,9 @@ struct OCSFFormat: ~Copyable {
     json.raw(",\"activity_name\":\"")
     // "Other" wants the source's own word
     if activity.id == 99, let name = fields.actionName { json.raw(bytes: line.extracting(name.range)) } else { json.raw(activity.name) }
-    json.raw("\",\"category_uid\":1,\"category_name\":\"System Activity\",\"class_uid\":1001,\"class_name\":\"File System Activity\",\"type_uid\":")
+    json.raw(
+      "\",\"category_uid\":1,\"category_name\":\"System Activity\",\"class_uid\":1001,\"class_name\":\"File System Activity\",\"type_uid\":"
+    )
     json.integer(100_100 + activity.id)
     json.raw(",\"type_name\":\"File System Activity: ")
     json.raw(activity.name)
