@@ -81,7 +81,7 @@ struct CSVFormat: ~Copyable {
   private mutating func put(_ text: [UInt8]) { put(text.span.bytes) }
 
   private mutating func put(_ text: RawSpan) {
-    guard needsQuotes(text) else { return bytes.append(text) }
+    guard Self.needsQuotes(text) else { return bytes.append(text) }
     bytes.append(UInt8(ascii: "\""))
     var start = 0
     while let quote = text.firstIndex(of: UInt8(ascii: "\""), from: start, before: text.byteCount) {
@@ -93,7 +93,8 @@ struct CSVFormat: ~Copyable {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  private func needsQuotes(_ text: RawSpan) -> Bool {
+  /// Whether a field must be in quotes.
+  static func needsQuotes(_ text: RawSpan) -> Bool {
     // an empty text, unlike an absent one, is ""
     guard !text.isEmpty else { return true }
     switch text.byte(0) {

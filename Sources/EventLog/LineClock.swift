@@ -50,6 +50,12 @@ struct LineClock {
     milliseconds(ms, &cells)
   }
 
+  /// Writes a moment as `2026-11-20 23:32:51`, or only its first `columns` characters.
+  mutating func second(_ ms: Int64, columns: Int = 19, _ cells: inout TextCells) {
+    show(ms)
+    cells.ascii(shown.text.span.bytes.extracting(0..<columns))
+  }
+
   /// Writes a moment as `23:32:51.738` if it is today's, else as `11-20 23:32:51`.
   mutating func short(_ ms: Int64, nowMs: Int64, _ cells: inout TextCells) {
     show(ms)
