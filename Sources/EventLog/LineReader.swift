@@ -17,15 +17,10 @@ package struct LineReader: ~Copyable {
   private var skipping = false
   package private(set) var skippedLines = 0
 
-  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
-  package init(_ segment: Segment) throws(SystemError) {
-    do throws(SystemError) {
-      source = try LineSource(path: segment.path, isCompressed: segment.isCompressed)
-    } catch {
-      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
-      source = try LineSource(path: segment.path + ".zst", isCompressed: true)
-    }
-  }
+  /// Opens a segment.
+  package init(_ segment: Segment) throws(SystemError) { source = try LineSource(segment) }
+
+  init(_ source: LineSource) { self.source = source }
 
   /// Calls `body` with the next whole line, without its `\n`.
   /// - Returns: false at the end. A last line without a `\n` is being written, or torn: it is none.
@@ -62,6 +57,7 @@ package struct LineReader: ~Copyable {
 final class LineSource {
   private let file: Descriptor
   private let path: String
+  let inode: ino_t
   private let decompressor: OpaquePointer?
   private var input: [UInt8] = []
   private var inputStart = 0
@@ -74,10 +70,22 @@ final class LineSource {
   init(path: String, isCompressed: Bool) throws(SystemError) {
     self.path = path
     let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-    guard try file.status().st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
+    let status = try file.status()
+    guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
+    inode = status.st_ino
     self.file = file
     decompressor = isCompressed ? ZSTD_createDStream() : nil
     if isCompressed && decompressor == nil { throw SystemError("open", path, .noMemory) }
+  }
+
+  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
+  convenience init(_ segment: Segment) throws(SystemError) {
+    do throws(SystemError) {
+      try self.init(path: segment.path, isCompressed: segment.isCompressed)
+    } catch {
+      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
+      try self.init(path: segment.path + ".zst", isCompressed: true)
+    }
   }
 
   deinit { ZSTD_freeDStream(decompressor) }
