@@ -27,7 +27,7 @@ package struct Filter: Sendable {
   package static var actionNames: [String] { Action.allCases.map { "\($0.name)" } }
 
   /// The words for ``actions`` that lines about the log itself have.
-  package static let otherActionNames = ["gap"] + DaemonAction.allCases.map(\.rawValue)
+  package static let otherActionNames = ["gap", "seal"] + DaemonAction.allCases.map(\.rawValue)
 
   /// Whether a line can say `word` as its action: ours or Elastic's, or a record type (`config-change`). Lines of programs that no file change
   /// was made of have the name of their system call, which this cannot know.
@@ -70,7 +70,8 @@ package struct Filter: Sendable {
       if let sinceMs, time < sinceMs { return .no }
       if let untilMs, time > untilMs { return .no }
     }
-    if isAboutTimeOnly { return .matches }
+    // About the log, not about what happened: nobody asks for it by time alone.
+    if isAboutTimeOnly { return line.dataset == .seal ? .no : .matches }
     if fits(line) { return .matches }
     return line.dataset == .gap ? .gap : .no
   }

@@ -133,6 +133,7 @@ package final class SealKeyFile {
     var slots = [UInt8](repeating: 0, count: 2 * slotBytes)
     slots.replaceSubrange(0..<SealKey.storedBytes, with: key.stored)
     try replace(path, with: slots)
+    try synchronizeDirectory(directory)
     let file = try Descriptor.open(path, O_RDWR | O_NOFOLLOW)
     return (key, SealKeyFile(file, path: path, slot: 0, number: 0))
   }
@@ -140,6 +141,24 @@ package final class SealKeyFile {
   /// The key that the file of a state directory holds; nil if it holds none.
   package static func key(in directory: String) throws(SystemError) -> SealKey? {
     try newest(in: try Descriptor.open(directory + "/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))?.key
+  }
+
+  /// The chain's first key, if it is still there.
+  package static func initialKey(in directory: String) throws(SystemError) -> SealKey? {
+    do throws(SystemError) {
+      return SealKey(text: String(decoding: try contents(of: directory + "/" + initialName, limitBytes: 4096), as: UTF8.self))
+    } catch  where error.code == .noSuchFileOrDirectory { return nil }
+  }
+
+  /// Overwrites the first key and removes it.
+  package static func removeInitialKey(in directory: String) throws(SystemError) {
+    let path = directory + "/" + initialName
+    let file = try Descriptor.open(path, O_WRONLY | O_NOFOLLOW)
+    let zeroes = [UInt8](repeating: 0, count: Int(min(4096, try file.status().st_size)))
+    try zeroes.span.bytes.withUnsafeBytes { bytes throws(SystemError) in try file.writeAll(bytes) }
+    try file.synchronizeData()
+    try removeFile(path)
+    try synchronizeDirectory(directory)
   }
 
   private static func newest(in file: borrowing Descriptor) throws(SystemError) -> (key: SealKey, slot: Int)? {
@@ -182,6 +201,5 @@ package final class SealKeyFile {
       try? removeFile(temporary)
       throw error
     }
-    try synchronizeDirectory(path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
   }
 }

@@ -33,10 +33,10 @@ package struct TextFormat: Sendable {
     var cells = [time(line.timeMs ?? 0, nowMs).styled(.dim, colour)]
     switch line.dataset {
     case .gap: cells += [gap(line, nowMs).styled(.alarm, colour)]
-    case .daemon: cells += [action(line, of: "fsaudit", .cyan), message(line)]
+    case .daemon, .seal: cells += [action(line, of: "fsaudit", .cyan), message(line)]
     case .rules: cells += ruleChange(line) + actor(line)
     case .event: cells += [action(line, of: nil, .cyan), message(line).padded(to: pathWidth)] + actor(line)
-    case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
+    case .file, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
     }
     var text = cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
     while text.last == " " { text.removeLast() }

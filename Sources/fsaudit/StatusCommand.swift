@@ -46,7 +46,8 @@ struct StatusCommand: ParsableCommand {
       try output.line(answer.span.bytes.extracting(0..<max(0, answer.count - 1)))
       try output.flush()
     } else {
-      print(StatusText(line).text)
+      let hasFirstKey = (try? System.status(of: settings.daemon.stateDirectory + "/" + SealKeyFile.initialName)) != nil
+      print(StatusText(line, hasFirstKey: hasFirstKey).text)
     }
     if !Self.isWell(line) { throw ExitCode(ExitStatus.findings.rawValue) }
   }
@@ -55,7 +56,7 @@ struct StatusCommand: ParsableCommand {
   private static func isWell(_ line: LogLine) -> Bool {
     let hasStream = !line.string("source", equals: "unicast") || line.integer("kernel.pid") == line.integer("pid")
     let troubles = ["missing_rules", "rules_fault", "stalled_by"]
-    return hasStream && line.integer("kernel.enabled") != 0 && !troubles.contains { line.has($0) }
+    return hasStream && line.integer("kernel.enabled") != 0 && !line.has("log.seal.fault") && !troubles.contains { line.has($0) }
   }
 
   /// Without a daemon: what the kernel says.
@@ -76,7 +77,13 @@ struct StatusCommand: ParsableCommand {
 /// The status as a person reads it.
 private struct StatusText {
   private let line: LogLine
-  init(_ line: LogLine) { self.line = line }
+  /// Whether the seal's first key is still on this host.
+  private let hasFirstKey: Bool
+
+  init(_ line: LogLine, hasFirstKey: Bool) {
+    self.line = line
+    self.hasFirstKey = hasFirstKey
+  }
 
   private func number(_ path: String) -> Int64 { line.integer(path) ?? 0 }
 
@@ -108,6 +115,11 @@ private struct StatusText {
         "\(number("directory_map.directories")) known (\(number("directory_map.entries")) objects, \(number("directory_map.bytes") >> 20) MiB)\(number("directory_map.walking") != 0 ? ", walking" : "")"
       ),
     ]
+    if let seal = line.integer("log.seal.number"), seal >= 0 {
+      let key = hasFirstKey ? "; its first key is still on this host: `fsaudit log key`" : ""
+      rows.append(("seal", "number \(seal), \(line.string("log.seal.time") ?? "?")\(key)"))
+    }
+    if let fault = line.string("log.seal.fault") { rows.append(("seal fault", fault)) }
     if let missing = line.string("missing_rules") {
       rows.append(("missing", "somebody removed \(missing): bring them back with `systemctl reload fsaudit`"))
     }
