@@ -184,7 +184,9 @@ package final class SealKeyFile {
 
   private func write(_ bytes: [UInt8], slot: Int) throws(SystemError) {
     let number = file.raw
-    let count = try call("pwrite", path) { bytes.withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, off_t(slot * Self.slotBytes)) } }
+    let count = try call("pwrite", path) {
+      bytes.withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, off_t(slot * Self.slotBytes)) }
+    }
     if count < bytes.count { throw SystemError("pwrite", path, .noSpace) }
   }
 

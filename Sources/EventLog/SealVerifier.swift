@@ -114,11 +114,14 @@ package struct SealVerifier: ~Copyable {
     let signature = signature(of: seal, text)
     report.seals += 1
     report.isSigned = report.isSigned && signature == .good
-    if signature == .bad { find(.sealAltered, place, number, "seal \(number) is not signed with its key: it was altered, or made by somebody else") }
+    if signature == .bad {
+      find(.sealAltered, place, number, "seal \(number) is not signed with its key: it was altered, or made by somebody else")
+    }
     let isWholeChain = follow(seal, at: place, isBad: signature == .bad)
     if seal.seal.reason == .first {
       // It covers nothing; what is before it, nothing covers.
       if last == nil { report.linesBefore = lines.count }
+      checkStart(seal.seal)
     } else {
       checkContent(seal, at: place, isWholeChain: isWholeChain)
     }
@@ -150,7 +153,8 @@ package struct SealVerifier: ~Copyable {
     if last.chain != seal.chain {
       find(
         .newChain, place, number,
-        "a new chain of seals begins: the key was lost or removed, and what the old chain had after seal \(last.seal.number) cannot be known")
+        "a new chain of seals begins: the key was lost or removed, and what the old chain had after seal \(last.seal.number) cannot be known"
+      )
       return true
     }
     let isNext = number == last.seal.number + 1
@@ -166,7 +170,8 @@ package struct SealVerifier: ~Copyable {
     }
     if isBad { return true }
     let missing = number - 1 == last.seal.number + 1 ? "seal \(number - 1) is" : "seals \(last.seal.number + 1) to \(number - 1) are"
-    let why = seal.seal.reason == .cut ? ": the log was cut off there, or never reached the disk, before a start" : ", with the lines before them"
+    let why =
+      seal.seal.reason == .cut ? ": the log was cut off there, or never reached the disk, before a start" : ", with the lines before them"
     find(.sealsMissing, lines.count > 0 ? lines.place(0) : place, to: place, number, "\(missing) missing\(why)")
     return false
   }
@@ -177,18 +182,24 @@ package struct SealVerifier: ~Copyable {
       if lines.count != covered.lines || lines.bytes != covered.bytes {
         find(.sealAltered, place, covered.number, "seal \(covered.number) was altered")
       }
-      if last == nil && files == 1 && fileBytes < covered.offset {
-        find(
-          .deleted, SealPlace(file: file, line: 1), covered.number,
-          "\(covered.offset - fileBytes) bytes were deleted from the beginning of the segment, with their seals")
-      }
-      return
+      return checkStart(covered)
     }
     let damage = lines.damage(against: seal.digests)
     // The lines in front are those whose seals are missing, or they were in a segment that has been deleted since: told already, or fine.
     if case .inserted(let range) = damage, range.lowerBound == 0, !isWholeChain { return }
     if case .deleted(0, _) = damage, last == nil, files == 1, covered.bytes > covered.offset, fileBytes == covered.offset { return }
     find(damage, seal, place)
+  }
+
+  /// Whether what the first seal does not cover of its segment is as long as it was.
+  private mutating func checkStart(_ seal: Seal) {
+    if last != nil || fileBytes == seal.offset { return }
+    let (kind, bytes, what) =
+      fileBytes < seal.offset
+      ? (SealFinding.Kind.deleted, seal.offset - fileBytes, "deleted from") : (.inserted, fileBytes - seal.offset, "added to")
+    find(
+      kind, SealPlace(file: file, line: 1), seal.number,
+      "\(bytes) bytes were \(what) the beginning of the segment, says seal \(seal.number)")
   }
 
   private mutating func check(anchors seal: SealLine, at place: SealPlace) {
@@ -215,9 +226,12 @@ package struct SealVerifier: ~Copyable {
     if let next { check(next, at: place) }
     for anchor in anchors {
       if let last, anchor.chain == last.chain, anchor.number > last.seal.number {
-        find(.cutOff, place, anchor.number, "the log was cut off: it ends with seal \(last.seal.number), and seal \(anchor.number) was kept")
+        find(
+          .cutOff, place, anchor.number, "the log was cut off: it ends with seal \(last.seal.number), and seal \(anchor.number) was kept")
       } else {
-        find(.anchor, place, anchor.number, "the kept seal \(anchor.number) is not in the log: it is older than what is left, or of another log")
+        find(
+          .anchor, place, anchor.number,
+          "the kept seal \(anchor.number) is not in the log: it is older than what is left, or of another log")
       }
     }
     anchors = []
@@ -227,7 +241,9 @@ package struct SealVerifier: ~Copyable {
   private mutating func check(_ next: SealKey, at place: SealPlace) {
     guard let last, last.chain == next.chain else {
       if next.number > 0 {
-        find(.cutOff, place, next.number - 1, "the seals up to \(next.number - 1) of the daemon's chain are missing: the log was cut off, or replaced")
+        find(
+          .cutOff, place, next.number - 1,
+          "the seals up to \(next.number - 1) of the daemon's chain are missing: the log was cut off, or replaced")
       }
       return
     }

@@ -75,7 +75,9 @@ struct UnsealedLines: ~Copyable {
     var start = 0
     while start < min(expected.count, digests.count), expected[start] == digests[start] { start += 1 }
     var (end, expectedEnd) = (digests.count, expected.count)
-    while end > start, expectedEnd > start, expected[expectedEnd - 1] == digests[end - 1] { (end, expectedEnd) = (end - 1, expectedEnd - 1) }
+    while end > start, expectedEnd > start, expected[expectedEnd - 1] == digests[end - 1] {
+      (end, expectedEnd) = (end - 1, expectedEnd - 1)
+    }
     let (there, wanted) = (digests[start..<end], expected[start..<expectedEnd])
     if there.isEmpty { return wanted.isEmpty ? .somewhere : .deleted(before: start, count: wanted.count) }
     if wanted.isEmpty { return .inserted(start..<end) }

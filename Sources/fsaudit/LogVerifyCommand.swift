@@ -9,6 +9,7 @@ struct LogVerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Find out whether the log is as it was written.",
+    usage: "fsaudit log verify [--key <file>] [--anchor <seal>] [--log <dir>] [--json]",
     discussion: """
       Reads all segments, plain, compressed and the one that is being written, and names each line that was changed, added, removed or moved, as \
       exactly as the seals tell. How much that proves depends on what is given:
@@ -154,7 +155,9 @@ struct SealText {
     ]
     rows.append("  by: \(basis)")
     if report.linesBefore > 0 { rows.append("  not sealed: \(count(report.linesBefore, "line")) from before the first seal") }
-    if first > 0 { rows.append("  older segments are gone, with the seals up to \(first - 1): by the limits of retention, or by somebody's hand") }
+    if first > 0 {
+      rows.append("  older segments are gone, with the seals up to \(first - 1): by the limits of retention, or by somebody's hand")
+    }
     if report.linesAfter + Int64(report.unfinishedBytes) > 0 { rows.append("  " + end) }
     if !knowsEnd && (report.anchored ?? -1) < last {
       rows.append("  whether the end was cut off after seal \(last), only the daemon's host or a newer kept seal can tell")
@@ -164,7 +167,9 @@ struct SealText {
 
   private var basis: String {
     var parts: [String] = []
-    if report.isSigned { parts.append(isKeyHere ? "its first key, which is still on this host: take it away with `fsaudit log key`" : "its first key") }
+    if report.isSigned {
+      parts.append(isKeyHere ? "its first key, which is still on this host: take it away with `fsaudit log key`" : "its first key")
+    }
     if let anchored = report.anchored { parts.append("the kept seal \(anchored), up to there") }
     return parts.isEmpty
       ? "the chain alone, which root can make anew: give the first key (--key) or a kept seal (--anchor)" : parts.joined(separator: "; ")

@@ -278,8 +278,9 @@ final class SealLab {
   private(set) var report = SealReport()
   var lines = 8
 
-  init() throws {
-    (log, state) = (scratch.path + "/log", scratch.path + "/state")
+  /// - Parameter log: a directory for the log, which another owner removes.
+  init(log: String? = nil) throws {
+    (self.log, state) = (log ?? scratch.path + "/log", scratch.path + "/state")
     try makeDirectory(state, mode: 0o700)
   }
 
