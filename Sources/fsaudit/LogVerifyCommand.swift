@@ -24,7 +24,7 @@ struct LogVerifyCommand: ParsableCommand {
         fsaudit log verify --key /media/usb/web-1.key
         fsaudit log verify --log /mnt/copy --key web-1.key --anchor "$(tail -n 1 web-1.seals)" --json
 
-      Exit status: 0 the log is as it was written, as far as the text says; 1 it is not, or has no seals; 2 a key or an anchor is malformed; \
+      Exit status: 0 nothing speaks against the log, and the text says what proves that; 1 it is not, or has no seals; 2 a key or an anchor is malformed; \
       3 not permitted; 5 it cannot be read.
       """)
 
@@ -150,7 +150,7 @@ struct SealText {
       return ["\(directory): NOT SEALED: \(count(report.lines, "line")), and no seal among them"]
     }
     var rows = [
-      "\(directory): \(isProven ? "as it was written" : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
+      "\(directory): \(isProven ? good : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
         + "seals \(first) to \(last), the newest of \(time(report.lastTimeMs))"
     ]
     rows.append("  by: \(basis)")
@@ -164,6 +164,8 @@ struct SealText {
     }
     return rows
   }
+
+  private var good: String { report.isSigned || report.anchored != nil ? "as it was written" : "no change found" }
 
   private var basis: String {
     var parts: [String] = []
