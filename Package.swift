@@ -32,6 +32,7 @@ let package = Package(
     // C, and what of it Swift sees
     .systemLibrary(name: "CAudit", providers: [.apt(["libaudit-dev"])]),
     .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
 
     // pure
@@ -41,7 +42,7 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", "CCrypto", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),

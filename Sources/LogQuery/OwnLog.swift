@@ -84,7 +84,7 @@ final class OwnLog: LineStream {
   private func open(_ segment: Segment, _ source: LineSource?, _ outcome: inout Outcome) {
     do throws(SystemError) {
       let bytes: LineSource
-      if let source { bytes = source } else { bytes = try LineSource.open(segment) }
+      if let source { bytes = source } else { bytes = try LineSource(segment) }
       current = SegmentScan(bytes, segment)
     } catch  where error.code == .noSuchFileOrDirectory {
       // retention has deleted it meanwhile

@@ -39,7 +39,8 @@ import Testing
     Case("tail --log LOG --key none", 0),
     Case("search --audit-log AUDIT", 0), Case("search --audit-log AUDIT --key none", 1), Case("search --audit-log AUDIT", .unprivileged, 0),
     Case("rule check RULES", 1), Case("rule check EMPTY", 0, "EMPTY holds no *.rules"), Case("rule check RULES", .unprivileged, 1),
-    Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
+    Case("log verify --log LOG", 1), Case("log verify --log EMPTY", 1), Case("log seal --log LOG", 1, "the log has no seal yet"),
+    Case("log", 0), Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
     Case("search --log LOG", 0), Case("search --log LOG --action create", 1), Case("search --log EMPTY", 1),
     Case("search --log LOG", .gone, 0),
     // usage
@@ -55,7 +56,9 @@ import Testing
     Case("rule add -w relative", 2, "relative: not an absolute path"),
     Case("rule add -e 2", 2, "--allow-lock"), Case("rule add -f 2", 2, "--allow-panic"), Case("rule remove", 2, "no rule"),
     Case("rule remove -b 64", 2, "not a rule"), Case("rule load --frob", 2, "--frob"), Case("run --source frob", 2, "frob is no source"),
+    Case("log verify --log LOG --anchor frob", 2, "frob is no seal"), Case("log verify --log LOG --key AUDIT", 2, "AUDIT holds no key"),
     // not permitted
+    Case("log verify --log SECRETS", .unprivileged, 3, "SECRETS"), Case("log seal --log SECRETS", .unprivileged, 3, "SECRETS"),
     Case("search --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("tail --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule check SECRET", .unprivileged, 3, "SECRET: Permission denied"), Case("rule load SECRET", .unprivileged, 3, "run it as root"),
@@ -65,6 +68,9 @@ import Testing
     Case("watch LOG", .unprivileged, 3, "root"),
     Case("run", .unprivileged, 3, "root"),
     // input and output
+    Case("log verify --log MISSING", 5, "MISSING: No such file"), Case("log verify --log AUDIT", 5, "AUDIT: Not a directory"),
+    Case("log verify --log LOG --key MISSING", 5, "MISSING: No such file"), Case("log verify --log LOG", .full, 5, "stdout: No space"),
+    Case("log verify --log PACKED", 1),
     Case("tail --log MISSING", 5, "MISSING: No such file"), Case("tail --log AUDIT", 5, "--log takes the log's directory"),
     Case("tail --log BAD", 5, "2 lines of the log could not be read"),
     Case("tail --log BAD --action gap", 5, "2 lines of the log could not be read"),
