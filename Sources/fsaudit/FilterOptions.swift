@@ -119,20 +119,6 @@ struct FilterOptions: ParsableArguments {
   }
 }
 
-/// `--format` of the commands that print the log's lines.
-enum LineFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, json
-  /// The kernel's records, of auditd's logs.
-  case raw
-
-  /// For commands whose lines hold no records.
-  func checkIsOfLines() throws {
-    if self == .raw {
-      throw ValidationError("--format raw: the log does not keep the kernel's records: `fsaudit search --audit-log` has them")
-    }
-  }
-}
-
 /// How the text format is to be read, for the help of every command that prints it.
 let textLegend = """
   In text, a name that holds blanks, quotes or arrows is in double quotes; \\xNN is a byte that cannot be shown. (path: …) behind a name says that \

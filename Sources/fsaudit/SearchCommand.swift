@@ -35,12 +35,8 @@ struct SearchCommand: ParsableCommand {
       of its lines cannot (stderr names the first): the answer is then what the rest holds.
       """)
 
-  @Option(
-    name: .customLong("log"), help: ArgumentHelp("A directory of the daemon's log (default: \(LogPolicy().directory)).", valueName: "dir"))
-  var logs: [String] = []
-
-  @Option(name: .customLong("audit-log"), parsing: .upToNextOption, help: ArgumentHelp("Logs of auditd.", valueName: "file"))
-  var auditLogs: [String] = []
+  @OptionGroup
+  var logs: LogSources
 
   @OptionGroup(title: "Filters")
   var filters: FilterOptions
@@ -60,7 +56,7 @@ struct SearchCommand: ParsableCommand {
   @Flag(help: "Only how many match.")
   var count = false
 
-  @Option(help: "text; json, the lines as the daemon logs them; or raw, the kernel's records, which auditd's logs alone have.")
+  @Option(help: searchFormatHelp)
   var format = LineFormat.text
 
   func validate() throws {
@@ -68,23 +64,16 @@ struct SearchCommand: ParsableCommand {
   }
 
   func run() throws {
-    var sources = try Source.auditLogs(auditLogs)
-    let directories = logs.isEmpty && sources.isEmpty ? [LogPolicy().directory] : logs
-    sources = directories.map { .log(directory: $0) } + sources
     var question = Question()
-    question.filter = try filters.filter(directories.isEmpty ? .ofThisHost : .ofTheLog)
     question.limit = limit
     question.isReversed = reverse
     question.followedFile = try followedFile()
     question.wantsRecords = format == .raw
     question.takesBlocks = format == .json && !count
-    // of processes that are long gone the host knows nothing
-    var names = LiveSources.names(Accounts())
-    names.process = { _ in [] }
-    let query = LogQuery(sources, question, names: names, hostName: hostName(), complain: complain)
-    var printer = MatchPrinter(format, namesHosts: sources.count > 1)
+    var printer = MatchPrinter(format, namesHosts: try logs.sources().count > 1)
     let isCounting = count
-    let outcome = try query.run { lines, _ throws(SystemError) in
+    if !count { try printer.header() }
+    let outcome = try logs.ask(question, filters) { lines throws(SystemError) in
       if !isCounting { try printer.print(lines) }
     }
     try printer.flush()
@@ -92,8 +81,6 @@ struct SearchCommand: ParsableCommand {
       print(outcome.matched)
       if outcome.gaps > 0 { complain("fsaudit: \(outcome.gaps) gaps lie in this time: there may have been more") }
     }
-    if outcome.corrupt > 0 { complain("fsaudit: \(outcome.corrupt) lines could not be read: the answer may lack what they held") }
-    if outcome.tooLong > 0 { complain("fsaudit: \(outcome.tooLong) lines were too long and were cut: the answer may lack what they held") }
     if outcome.exit != .ok { throw ExitCode(outcome.exit.rawValue) }
   }
 
@@ -109,26 +96,21 @@ struct SearchCommand: ParsableCommand {
 
 /// Prints lines that match.
 private struct MatchPrinter {
-  private let format: LineFormat
-  private let text: TextFormat
-  /// Whether lines come from several logs.
-  private let namesHosts: Bool
-  private var line = LogLine()
+  /// Nil where whole blocks of lines are passed through.
+  private let format: LineFormatter?
   private var output = Output()
   private let nowMs = milliseconds(CLOCK_REALTIME)
 
   init(_ format: LineFormat, namesHosts: Bool) {
-    self.format = format
-    self.namesHosts = namesHosts
-    let terminal = Terminal()
-    text = TextFormat(colour: terminal.hasColour, columns: terminal.columns)
+    self.format = format == .json || format == .raw ? nil : LineFormatter(format, TextStyle(Terminal(), showsHosts: namesHosts))
   }
 
-  /// - Parameter lines: whole lines; for text a single one.
+  mutating func header() throws(SystemError) { try format?.header { line throws(SystemError) in try output.line(line) } }
+
+  /// - Parameter lines: whole lines; a single one where they are formatted.
   mutating func print(_ lines: RawSpan) throws(SystemError) {
-    guard format == .text, line.parse(lines.extracting(droppingLast: 1)) else { return try output.lines(lines) }
-    let host = namesHosts ? printable(line.string("host.name") ?? "?") + "  " : ""
-    try output.line(host + text.line(of: line, nowMs: nowMs))
+    guard let format else { return try output.lines(lines) }
+    try format.format(lines.extracting(droppingLast: 1), nowMs: nowMs) { line throws(SystemError) in try output.line(line) }
   }
 
   mutating func flush() throws(SystemError) { try output.flush() }

@@ -230,8 +230,14 @@ private func readLogLine(_ input: [UInt8]) {
   _ = line.dataset
   _ = line.sequence
   _ = line.name("file.path", raw: "fsaudit.raw.path")
-  let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
-  require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+  for format in LineFormat.allCases {
+    let formatter = LineFormatter(format, TextStyle(colour: true, columns: 80))
+    formatter.format(input.span.bytes, nowMs: 0) { output in
+      let isForPeople = format == .text || format == .long
+      let hazards = output.withUnsafeBytes { $0.contains { $0 < 0x20 && $0 != 0x1b && $0 != 0x0a || $0 == 0x7f } }
+      require(!isForPeople || !hazards, "a control byte reaches the terminal")
+    }
+  }
 }
 
 private func parseSettings(_ input: [UInt8]) {
