@@ -68,6 +68,7 @@ private struct RecordReader: ~Copyable {
   init(_ events: consuming EventSelector) {
     var limits = Assembler.Limits()
     limits.quietRecords = 64
+    limits.quietRecordsAfterChange = 16
     assembler = Assembler(limits: limits, endsAtProctitle: true)
     self.events = events
   }
