@@ -34,9 +34,12 @@ package enum FilterField: String, CaseIterable, Sendable {
 
   /// In records of user space, and of rules, who did it and the key stand among the records' own fields.
   private static let table: [FilterField: [JSONPath]] = [
-    .key: ["tags", "fsaudit.records.*.key"], .user: ["user.name", "user.id", "user.effective.name", "user.effective.id", "user.audit.name", "user.audit.id"],
-    .auid: ["user.audit.name", "user.audit.id"], .pid: ["process.pid", "fsaudit.records.*.pid"], .ppid: ["process.parent.pid"], .session: ["fsaudit.session"],
-    .exe: ["process.executable", "process.name", "fsaudit.records.*.exe"], .comm: ["process.name", "fsaudit.records.*.comm"], .action: ["fsaudit.action", "event.action"],
+    .key: ["tags", "fsaudit.records.*.key"],
+    .user: ["user.name", "user.id", "user.effective.name", "user.effective.id", "user.audit.name", "user.audit.id"],
+    .auid: ["user.audit.name", "user.audit.id"], .pid: ["process.pid", "fsaudit.records.*.pid"], .ppid: ["process.parent.pid"],
+    .session: ["fsaudit.session"],
+    .exe: ["process.executable", "process.name", "fsaudit.records.*.exe"], .comm: ["process.name", "fsaudit.records.*.comm"],
+    .action: ["fsaudit.action", "event.action"],
     .syscall: ["fsaudit.syscall"], .result: ["event.outcome", "fsaudit.errno"], .host: ["host.name"], .serial: ["event.sequence"],
     .inode: ["file.inode", "fsaudit.replaced.inode"],
   ]
