@@ -56,7 +56,7 @@ package struct Filter: Sendable {
       guard let time = line.timeMs, covers(time) else { return .no }
     }
     if isAboutTimeOnly || fits(line) { return .matches }
-    return line.dataset == .gap ? .gap : .no
+    return line.isGap ? .gap : .no
   }
 
   /// Whether that time is asked for, in milliseconds since 1970.
