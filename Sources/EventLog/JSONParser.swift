@@ -65,6 +65,12 @@ enum JSONParser {
       while true {
         at = skipSpace(text, at)
         let next = byte(text, at)
+        // the usual case, a member behind a member
+        if next == UInt8(ascii: ","), inObject, byte(text, at &+ 1) == UInt8(ascii: "\"") {
+          at &+= 1
+          if !member(text, &at, &key) { return nil }
+          break
+        }
         if next == UInt8(ascii: ",") {
           at = skipSpace(text, at &+ 1)
           key = .none
@@ -99,6 +105,10 @@ enum JSONParser {
     var isEscaped = false
     guard let end = endOfString(text, at &+ 1, &isEscaped) else { return false }
     key = Slice(start: at &+ 1, count: end &- at &- 1)
+    if byte(text, end &+ 1) == UInt8(ascii: ":"), byte(text, end &+ 2) > 0x20 {
+      at = end &+ 2
+      return true
+    }
     at = skipSpace(text, end &+ 1)
     guard byte(text, at) == UInt8(ascii: ":") else { return false }
     at = skipSpace(text, at &+ 1)

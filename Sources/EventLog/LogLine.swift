@@ -158,15 +158,13 @@ package struct LogLine: Sendable {
   func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
     guard let index = findIndex(path) else { return false }
     if tokens[index].kind != .array { return holds(tokens[index], test) }
-    return children(of: index).contains { child in
-      guard let member = path.member else { return holds(tokens[child], test) }
-      return findIndex([member], from: child).map { holds(tokens[$0], test) } ?? false
+    var child = index + 1
+    while child < Int(tokens[index].next) {
+      let element = if let member = path.member { findIndex([member], from: child) } else { child as Int? }
+      if let element, holds(tokens[element], test) { return true }
+      child = Int(tokens[child].next)
     }
-  }
-
-  /// The values that an object or an array holds.
-  private func children(of index: Int) -> some Sequence<Int> {
-    Swift.sequence(first: index + 1) { Int(tokens[$0].next) }.prefix { $0 < Int(tokens[index].next) }
+    return false
   }
 
   /// The same of every string and number in the line.

@@ -77,6 +77,7 @@ struct SearchCommand: ParsableCommand {
     question.isReversed = reverse
     question.followedFile = try followedFile()
     question.wantsRecords = format == .raw
+    question.isCounting = count
     question.takesBlocks = format == .json && !count
     // of processes that are long gone the host knows nothing
     var names = LiveSources.names(Accounts())
