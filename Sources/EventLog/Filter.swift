@@ -58,7 +58,7 @@ package struct Filter: Sendable {
     // About the log, not about what happened: nobody asks for it by time alone.
     if isAboutTimeOnly { return line.dataset == .seal ? .no : .matches }
     if fits(line) { return .matches }
-    return line.dataset == .gap ? .gap : .no
+    return line.isGap ? .gap : .no
   }
 
   /// Whether that time is asked for, in milliseconds since 1970.
