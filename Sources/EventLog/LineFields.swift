@@ -324,7 +324,6 @@ extension LineFields.Entry {
     return entry.text == text && entry.length == length
   }
 
-
   fileprivate init(_ name: [UInt8], _ first: UInt64, _ last: UInt64, _ object: UInt8) {
     (self.first, self.last, self.object, length) = (first, last, object, UInt8(name.count))
     let quoted = [UInt8(ascii: "\"")] + name + Array("\":".utf8)

@@ -139,7 +139,11 @@ final class ReportTable {
       if let action = fields.actionName { Self.append(action, line, to: &scratch) }
       scratch.append(0)
       if let path = fields.text(.path) {
-        if let exact = Self.exact(fields[.rawPath], line) { scratch.append(exact.span.bytes) } else { Self.append(path, line, to: &scratch) }
+        if let exact = Self.exact(fields[.rawPath], line) {
+          scratch.append(exact.span.bytes)
+        } else {
+          Self.append(path, line, to: &scratch)
+        }
       }
       add(scratch, ms, failed)
     case .timeline, .summary: break
@@ -177,7 +181,8 @@ final class ReportTable {
   /// The parts of a row's name.
   func parts(of row: CountTable.Row) -> [[UInt8]] {
     let key = counts.keys.withBytes { bytes in bytes.extracting(row.key.range).withUnsafeBytes { Array($0) } }
-    return kind.columns.count == 1 ? [key] : key.split(separator: 0, maxSplits: kind.columns.count - 1, omittingEmptySubsequences: false).map(Array.init)
+    return kind.columns.count == 1
+      ? [key] : key.split(separator: 0, maxSplits: kind.columns.count - 1, omittingEmptySubsequences: false).map(Array.init)
   }
 }
 

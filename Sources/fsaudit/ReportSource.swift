@@ -37,7 +37,11 @@ struct ReportSource: ParsableArguments {
     }
     var follower = LogFollower(directory: log.directory)
     do throws(SystemError) {
-      try follower.start(last: nil) { _ in true } _: { body($0) }
+      try follower.start(last: nil) { _ in
+        true
+      } _: {
+        body($0)
+      }
     } catch {
       if error.code == .notDirectory { throw error.failure(advice: "--log takes the log's directory") }
       throw error.failure()

@@ -29,7 +29,8 @@ import Testing
   }
 
   private func change(
-    _ path: String, _ action: String = "create", at time: String = "2026-11-20T23:32:51.738Z", outcome: String = "success", rest: String = ""
+    _ path: String, _ action: String = "create", at time: String = "2026-11-20T23:32:51.738Z", outcome: String = "success",
+    rest: String = ""
   ) -> String {
     #"{"@timestamp":"\#(time)","event":{"outcome":"\#(outcome)","dataset":"fsaudit.file"},"file":{"path":"\#(path)"},"#
       + #""process":{"name":"mv","executable":"/usr/bin/mv"},"user":{"id":"0","name":"root","audit":{"id":"1000","name":"alice"}},"#
@@ -62,12 +63,14 @@ import Testing
 
   @Test func everyKindCountsItsOwn() throws {
     let lines = [
-      change("/new", "rename", rest: #","previous":{"path":"/old"}"#), change("/x", "delete", outcome: "failure", rest: #","errno":"EACCES""#),
+      change("/new", "rename", rest: #","previous":{"path":"/old"}"#),
+      change("/x", "delete", outcome: "failure", rest: #","errno":"EACCES""#),
       #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"execve","outcome":"success","dataset":"fsaudit.event"},"process":{"name":"ls"},"user":{"id":"33"}}"#,
       #"{"event":{"action":"start","dataset":"fsaudit.daemon"},"process":{"name":"fsaudit"}}"#,
     ]
     let expected: [(ReportKind, [String])] = [
-      (.files, ["1 0 /new", "1 0 /old", "1 1 /x"]), (.users, ["2 1 alice,yes", "1 0 33,no"]), (.executables, ["2 1 /usr/bin/mv", "1 0 ls"]),
+      (.files, ["1 0 /new", "1 0 /old", "1 1 /x"]), (.users, ["2 1 alice,yes", "1 0 33,no"]),
+      (.executables, ["2 1 /usr/bin/mv", "1 0 ls"]),
       (.keys, ["2 1 srv", "2 1 www", "1 0 "]), (.actions, ["1 1 delete", "1 0 execve", "1 0 rename"]), (.hosts, ["2 1 web-1", "1 0 "]),
       (.syscalls, ["2 1 openat", "1 0 "]), (.failures, ["1 1 EACCES,delete,/x"]),
     ]
@@ -111,11 +114,14 @@ import Testing
     #expect(try text(report([change("/a")]), .summary, .text).contains("\nGaps        none: nothing is known to be missing\n"))
     #expect(try text(report([change("/a")]), .summary, .text, origin: .auditd).contains("\nGaps        unknown: "))
     let missed = try text(report([change("/a"), gap, "no JSON"]), .summary, .text)
-    #expect(missed.contains("\nGaps        1 gap: 12 events or records are missing\n            2026-11-20 23:40:00 12 records are missing\n"))
+    #expect(
+      missed.contains("\nGaps        1 gap: 12 events or records are missing\n            2026-11-20 23:40:00 12 records are missing\n"))
     #expect(missed.contains("could not be read: 1\n") && missed.contains("Hosts       web-1\n"))
     let json = parsed(try text(report([change("/a"), gap]), .summary, .json))
     #expect(json.integer("gaps.count") == 1 && json.integer("gaps.missing") == 12 && json.string("files.rows.0.file") == "/a")
-    let csv = try text(report([change("/a")]), .summary).split(separator: "\r\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    let csv = try text(report([change("/a")]), .summary).split(separator: "\r\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
     #expect(csv.allSatisfy { $0.count == 8 } && csv.contains { $0[0] == "users" && $0[5] == "alice" })
   }
 
@@ -132,9 +138,13 @@ import Testing
     let hostile = #"/</td><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\"'\u001b\u202e"#
     var page = ""
     var report = report([change(hostile, "delete", rest: #","errno":"EACCES""#), gap.replacing("12 records", with: "<b>&")])
-    try report.writePage(top: nil, isUTC: true, origin: .log) { bytes in page = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+    try report.writePage(top: nil, isUTC: true, origin: .log) { bytes in
+      page = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
     #expect(page.components(of: "<script").count == 2 && !page.contains("<img") && !page.contains("<b>"))
-    #expect(page.contains("/&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&amp;amp;&quot;&#39;\\x1b\\u{202e}"))
+    #expect(
+      page.contains("/&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&amp;amp;&quot;&#39;\\x1b\\u{202e}")
+    )
     #expect(page.contains("default-src 'none'") && !page.contains("http:") && !page.contains("https:") && !page.contains(" style="))
   }
 
