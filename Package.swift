@@ -44,6 +44,7 @@ let package = Package(
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
+    target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
@@ -53,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "AuditWire", "EventLog", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "EventLog", "LogQuery", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -75,12 +76,13 @@ let package = Package(
     tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
-      dependencies: ["AuditControl", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      dependencies: ["AuditControl", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    tests("LogQueryTests", ["LogQuery", "EventLog", "AuditWire", "CCompression", "System", "TestSupport", systemPackage, "Replay"]),
     // What only the built program can show: on the live kernel, and without it.
     .testTarget(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],

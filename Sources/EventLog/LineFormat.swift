@@ -10,6 +10,8 @@ package enum LineFormat: String, CaseIterable, Sendable {
   case csv
   /// The Open Cybersecurity Schema Framework, 1.3.0.
   case ocsf
+  /// The kernel's records, of auditd's logs, as they are.
+  case raw
 }
 
 /// How text for people is to look.
@@ -20,13 +22,16 @@ package struct TextStyle: Sendable {
   package var columns: Int?
   /// False where the rule key is none of the reader's.
   package var showsKeys: Bool
+  /// True where lines of several hosts come together.
+  package var showsHosts: Bool
   /// False for the local zone.
   package var isUTC: Bool
 
-  package init(colour: Bool, columns: Int?, showsKeys: Bool = true, isUTC: Bool = false) {
+  package init(colour: Bool, columns: Int?, showsKeys: Bool = true, showsHosts: Bool = false, isUTC: Bool = false) {
     self.colour = colour
     self.columns = columns
     self.showsKeys = showsKeys
+    self.showsHosts = showsHosts
     self.isUTC = isUTC
   }
 }

@@ -46,7 +46,7 @@ package final class LineFormatter: @unchecked Sendable {
 
     mutating func format<Fault: Error>(_ line: RawSpan, nowMs: Int64, _ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
       switch format {
-      case .json: try body(line)
+      case .json, .raw: try body(line)
       case .text:
         text.cells.removeAll()
         if fields.scan(line) { text.add(fields, line, nowMs: nowMs) } else { text.cells.unreadable(line) }

@@ -1,3 +1,5 @@
+import AuditWire
+
 /// One parsed line of the log (JSON, RFC 8259), reused from line to line.
 ///
 /// The text may come from anybody's hand: parsing is iterative, bounded in depth and in the number of values, and never
@@ -5,23 +7,31 @@
 package struct LogLine: Sendable {
   /// The line itself, without its `\n`.
   package private(set) var bytes: [UInt8] = []
-  private var tokens: [Token] = []
+  private var tokens = ReusedArray<Token>(capacity: 128)
 
   /// Deeper nesting, and more values, than any line of ours has.
   package static let maximumDepth = 16, maximumValues = 20_000
 
   /// What kind of value a path leads to.
-  enum Kind: UInt8 { case object, array, string, number, literal }
+  enum Kind: UInt8, BitwiseCopyable { case object, array, string, number, literal }
 
   /// One value. Offsets are into `bytes`; a string's are inside its quotes.
-  struct Token {
-    var kind: Kind
+  struct Token: Sendable, BitwiseCopyable {
+    var kind = Kind.literal
     /// A string that has `\` in it.
     var isEscaped = false
-    var keyStart: Int32 = 0, keyEnd: Int32 = 0
+    /// The member's name; empty for an element of an array.
+    var key: Slice
     var start: Int32, end: Int32 = 0
     /// The token after this value and everything in it.
-    var next: Int32 = 0
+    var next: Int32
+
+    @inline(__always)
+    init(key: Slice, start: Int, next: Int) {
+      self.key = key
+      self.start = Int32(truncatingIfNeeded: start)
+      self.next = Int32(truncatingIfNeeded: next)
+    }
   }
 
   package init() {}
@@ -31,11 +41,8 @@ package struct LogLine: Sendable {
   package mutating func parse(_ text: RawSpan) -> Bool {
     bytes.removeAll(keepingCapacity: true)
     text.withUnsafeBytes { bytes.append(contentsOf: $0) }
-    var parser = JSONParser(tokens: tokens)
-    tokens = []
-    let good = bytes.count <= Int(Int32.max) && parser.parse(bytes.span.bytes)
-    tokens = parser.tokens
-    if !good { tokens.removeAll(keepingCapacity: true) }
+    let good = text.byteCount < Int(Int32.max) && JSONParser.parse(text, into: &tokens)
+    if !good { tokens.removeAll() }
     return good
   }
 
@@ -75,7 +82,7 @@ package struct LogLine: Sendable {
     while child < Int(tokens[index].next) {
       let token = tokens[child]
       if token.kind == .string || token.kind == .number {
-        let name = String(decoding: unescape(bytes[Int(token.keyStart)..<Int(token.keyEnd)]), as: UTF8.self)
+        let name = String(decoding: unescape(bytes[token.key.range]), as: UTF8.self)
         result.append((name, text(token)))
       }
       child = Int(token.next)
@@ -84,8 +91,12 @@ package struct LogLine: Sendable {
   }
 
   /// The bytes that the hexadecimal string at `path` stands for.
-  package func hex(_ path: String) -> [UInt8]? {
-    guard let token = find(path), token.kind == .string, (token.end - token.start) % 2 == 0 else { return nil }
+  package func hex(_ path: String) -> [UInt8]? { hex(JSONPath(path)) }
+
+  private func hex(_ path: JSONPath) -> [UInt8]? {
+    guard let index = findIndex(path), case let token = tokens[index], token.kind == .string, (token.end - token.start) % 2 == 0 else {
+      return nil
+    }
     var result: [UInt8] = []
     for index in stride(from: Int(token.start), to: Int(token.end), by: 2) {
       guard let high = hexValue(bytes[index]), let low = hexValue(bytes[index + 1]) else { return nil }
@@ -109,7 +120,7 @@ package struct LogLine: Sendable {
   /// `@timestamp` in milliseconds since 1970.
   package var timeMs: Int64? {
     guard let token = find("@timestamp"), token.kind == .string else { return nil }
-    return instant(isoUTC: bytes[Int(token.start)..<Int(token.end)])
+    return instant(isoUTC: bytes.span.bytes.extracting(Int(token.start)..<Int(token.end)))
   }
 
   package var dataset: Dataset? { string("event.dataset").flatMap(Dataset.init) }
@@ -120,22 +131,58 @@ package struct LogLine: Sendable {
   /// The login uid's digits; nil if there is none (the kernel's 4294967295 is "unset").
   package var auditID: String? { string("user.audit.id").flatMap { $0 == "4294967295" ? nil : $0 } }
 
+  /// Whether one of the strings and numbers at `path` fulfils `test`: the value itself, or those of its elements if it is an array. Nothing is
+  /// copied, unless it has escapes.
+  func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+    guard let index = findIndex(path) else { return false }
+    if tokens[index].kind != .array { return holds(tokens[index], test) }
+    return children(of: index).contains { child in
+      guard let member = path.member else { return holds(tokens[child], test) }
+      return findIndex([member], from: child).map { holds(tokens[$0], test) } ?? false
+    }
+  }
+
+  /// The values that an object or an array holds.
+  private func children(of index: Int) -> some Sequence<Int> {
+    Swift.sequence(first: index + 1) { Int(tokens[$0].next) }.prefix { $0 < Int(tokens[index].next) }
+  }
+
+  /// The same of every string and number in the line.
+  func containsAnywhere(_ test: (RawSpan) -> Bool) -> Bool { tokens.contains { holds($0, test) } }
+
+  /// Whether there is a string or number at `path`.
+  func hasText(at path: JSONPath) -> Bool { contains(at: path) { _ in true } }
+
+  /// Whether the exact bytes of a name, as in ``name(_:raw:)``, fulfil `test`.
+  func name(_ path: JSONPath, raw: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+    if hasText(at: raw), let exact = hex(raw) { return test(exact.span.bytes) }
+    return contains(at: path, test)
+  }
+
+  private func holds(_ token: Token, _ test: (RawSpan) -> Bool) -> Bool {
+    guard token.kind == .string || token.kind == .number else { return false }
+    let range = Int(token.start)..<Int(token.end)
+    return token.isEscaped ? test(unescape(bytes[range]).span.bytes) : test(bytes.span.bytes.extracting(range))
+  }
+
   private func find(_ path: String) -> Token? { findIndex(path).map { tokens[$0] } }
 
+  private func findIndex(_ path: String) -> Int? { findIndex(JSONPath(path)) }
+
   /// The first value at the path: of members of one name, the first counts.
-  private func findIndex(_ path: String) -> Int? {
-    guard !tokens.isEmpty else { return nil }
-    var index = 0
-    for name in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+  private func findIndex(_ path: JSONPath) -> Int? { tokens.isEmpty ? nil : findIndex(path.names, from: 0) }
+
+  private func findIndex(_ names: [[UInt8]], from start: Int) -> Int? {
+    let text = bytes.span.bytes
+    var index = start
+    for name in names {
       let end = Int(tokens[index].next)
       var child = index + 1
       switch tokens[index].kind {
       case .object:
-        while child < end, !bytes[Int(tokens[child].keyStart)..<Int(tokens[child].keyEnd)].elementsEqual(name) {
-          child = Int(tokens[child].next)
-        }
+        while child < end, !text.extracting(tokens[child].key.range).equals(name.span.bytes) { child = Int(tokens[child].next) }
       case .array:
-        guard var place = Int(String(decoding: Array(name), as: UTF8.self)), place >= 0 else { return nil }
+        guard var place = Int(String(decoding: name, as: UTF8.self)), place >= 0 else { return nil }
         while child < end, place > 0 { (child, place) = (Int(tokens[child].next), place - 1) }
       default: return nil
       }
@@ -149,6 +196,23 @@ package struct LogLine: Sendable {
     let range = Int(token.start)..<Int(token.end)
     return String(decoding: token.isEscaped ? unescape(bytes[range]) : Array(bytes[range]), as: UTF8.self)
   }
+}
+
+/// Where a value is: member names and array places, `process.parent.pid`, taken apart once for many lines. `fsaudit.records.*.key` is the
+/// member of every element of the array.
+package struct JSONPath: Sendable, ExpressibleByStringLiteral {
+  let names: [[UInt8]]
+  /// What stands behind the `*`.
+  let member: [UInt8]?
+
+  package init(_ text: String) {
+    let all = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Array($0) }
+    let isOfElements = all.count > 2 && all[all.count - 2] == Array("*".utf8)
+    names = isOfElements ? Array(all.dropLast(2)) : all
+    member = isOfElements ? all.last : nil
+  }
+
+  package init(stringLiteral text: String) { self.init(text) }
 }
 
 /// The value of a hexadecimal digit.

@@ -12,19 +12,21 @@ struct TextFormat: ~Copyable {
   private let pathWidth: Int
   private let isShort: Bool
   private let showsKeys: Bool
+  private let showsHosts: Bool
   private var clock: LineClock
 
   init(_ style: TextStyle) {
     cells = TextCells(colour: style.colour)
     colour = style.colour
     showsKeys = style.showsKeys
+    showsHosts = style.showsHosts
     isShort = style.columns != nil
     clock = LineClock(isUTC: style.isUTC)
     pathWidth = max(24, (style.columns ?? 130) - Self.timeWidth(isShort) - Self.actionWidth - Self.whoWidth - Self.processWidth - 12)
   }
 
   private static func timeWidth(_ isShort: Bool) -> Int { isShort ? 14 : 23 }
-  private static let actionWidth = 11, whoWidth = 16, processWidth = 16
+  private static let hostWidth = 12, actionWidth = 11, whoWidth = 16, processWidth = 16
 
   /// Writes the line as text, without a line end.
   /// - Parameter nowMs: what "today" is, milliseconds since 1970.
@@ -32,6 +34,7 @@ struct TextFormat: ~Copyable {
     let ms = clock.ms(fields[.timestamp], line) ?? 0
     let dataset = fields[.dataset]
     cells.beginLine()
+    if showsHosts { host(fields, line) }
     time(ms, nowMs)
     if fields.equals(.dataset, "fsaudit.file", line) || dataset.kind != .string {
       change(fields, line)
@@ -54,6 +57,14 @@ struct TextFormat: ~Copyable {
   }
 
   // MARK: the columns
+
+  private mutating func host(_ fields: borrowing LineFields, _ line: RawSpan) {
+    let name = fields.text(.host)
+    cells.cell { cells in
+      if let name { cells.quoted(name, line) } else { cells.words("-") }
+      cells.pad(to: Self.hostWidth)
+    }
+  }
 
   private mutating func time(_ ms: Int64, _ nowMs: Int64) {
     var clock = self.clock

@@ -1,6 +1,8 @@
 import ArgumentParser
+import AuditWire
 import EventLog
 import Glibc
+import LogQuery
 import System
 
 /// `fsaudit report`: how often what was changed, by whom, with what.
@@ -42,7 +44,7 @@ struct ReportCommand: ParsableCommand {
   var html: String?
 
   @OptionGroup
-  var source: ReportSource
+  var logs: LogSources
 
   @OptionGroup(title: "Filters")
   var filters: FilterOptions
@@ -53,24 +55,33 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     var report = Report(html == nil ? Report.needed(for: kind) : ReportKind.allCases, by: by)
-    let fault = try source.read(filters) { report.add($0) }
+    var question = Question()
+    question.takesBlocks = true
+    let outcome = try logs.ask(question, filters) { lines throws(SystemError) in
+      var start = 0
+      while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
+        report.add(lines.extracting(start..<end))
+        start = end + 1
+      }
+    }
     if let html {
       try write(&report, to: html)
     } else {
       var output = Output()
       let style = TextStyle(Terminal())
-      try report.write(kind, format, top: top, style: style, origin: source.origin) { try output.lines($0) }
+      try report.write(kind, format, top: top, style: style, origin: origin) { try output.lines($0) }
     }
-    if report.unreadable > 0 { complain("fsaudit: \(report.unreadable) lines of the log could not be read: they are not in the report") }
-    if let fault = fault ?? (report.unreadable > 0 ? .inputOutput : nil) { throw ExitCode(fault.rawValue) }
+    if outcome.exit != .ok, outcome.exit != .findings { throw ExitCode(outcome.exit.rawValue) }
     if report.isEmpty { throw ExitCode(ExitStatus.findings.rawValue) }
   }
+
+  private var origin: ReportOrigin { logs.isOfAuditd ? .auditd : .log }
 
   /// A page tells names of files that not everybody may know: only its owner reads it, unless the file was there before.
   private func write(_ report: inout Report, to path: String) throws {
     let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
     var output = Output(descriptor: file.raw)
-    try report.writePage(top: top, origin: source.origin) { try output.lines($0) }
+    try report.writePage(top: top, origin: origin) { try output.lines($0) }
   }
 }
 

@@ -37,6 +37,7 @@ struct TailCommand: ParsableCommand {
   var log: LogOptions
 
   func validate() throws {
+    try format.checkIsOfLines()
     if let lines, lines < 0 { throw ValidationError("-n \(lines) is no number of lines: write 0 or more") }
   }
 

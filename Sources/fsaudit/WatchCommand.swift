@@ -38,6 +38,8 @@ struct WatchCommand: ParsableCommand {
   @Option(help: formatHelp)
   var format = LineFormat.text
 
+  func validate() throws { try format.checkIsOfLines() }
+
   func run() throws {
     guard let wanted = FilePermissions(letters: permissions) else {
       throw Failure("-p \(printable(permissions)) is no set of permissions", advice: "use letters of r, w, x and a", exit: .usage)
@@ -47,7 +49,7 @@ struct WatchCommand: ParsableCommand {
     if fcntl(1, F_GETFL) & O_ACCMODE == O_RDONLY { throw SystemError("write", "stdout", .badFileDescriptor).failure() }
     let format = LineFormatter(format, TextStyle(Terminal(), showsKeys: key != nil))
     var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
-    options.runtimeDirectory = runDirectory()
+    options.runtimeDirectory = try runtimeDirectory()
     try Watcher(options).run(try WatchedLines(format: format))
   }
 }

@@ -42,9 +42,16 @@ import Testing
     Case("report files --audit-log AUDIT", 0), Case("report files --log LOG", 1), Case("report summary --log EMPTY", 1),
     Case("report files --audit-log AUDIT --key none", 1), Case("report files --audit-log AUDIT", .unprivileged, 0),
     Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
+    Case("search --log LOG", 0), Case("search --log LOG --action create", 1), Case("search --log EMPTY", 1),
+    Case("search --log LOG", .gone, 0),
     // usage
+    Case("search --log LOG --format raw", 2, "does not keep the kernel's records"),
+    Case("tail --log LOG --format raw", 2, "search --audit-log"),
+    Case("search --log LOG --follow-file relative", 2, "no file's path"), Case("search --audit-log - --follow-file /a", 2, "give a file"),
+    Case("search --audit-log - -", 2, "given twice"),
     Case("frob", 2, "frob"), Case("help frob", 2, "frob is no command"), Case("help rule frob", 2, "frob is no command"),
-    Case("tail --frob", 2, "--frob"), Case("tail frob", 2, "frob"), Case("tail -n x", 2, "-n"), Case("search", 2, "--audit-log"),
+    Case("tail --frob", 2, "--frob"), Case("tail frob", 2, "frob"), Case("tail -n x", 2, "-n"),
+    Case("search --log LOG --limit 0", 2, "--limit"),
     Case("search --audit-log", 2, "--audit-log"), Case("search --audit-log AUDIT --format xml", 2, "xml"), Case("watch", 2, "path"),
     Case("report", 2, "kind"), Case("report frob", 2, "frob"), Case("report files --top 0 --log LOG", 2, "--top 0"),
     Case("report timeline --by week --log LOG", 2, "week"), Case("report files --log LOG --format xml", 2, "xml"),
@@ -56,6 +63,7 @@ import Testing
     Case("search --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("tail --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule check SECRET", .unprivileged, 3, "SECRET: Permission denied"), Case("rule load SECRET", .unprivileged, 3, "run it as root"),
+    Case("search --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule list", .unprivileged, 3, "not permitted"), Case("rule add -b 8192", .unprivileged, 3, "run it as root"),
     Case("rule remove -w /etc", .unprivileged, 3, "run it as root"), Case("rule load RULES", .unprivileged, 3),
     Case("watch LOG", .unprivileged, 3, "root"),
@@ -72,7 +80,9 @@ import Testing
     Case("tail --log BAD", 5, "2 lines of the log could not be read"),
     Case("tail --log BAD --action gap", 5, "2 lines of the log could not be read"),
     Case("tail --log PACKED", 5, "the segment is damaged"), Case("search --audit-log MISSING", 5, "MISSING: No such file"),
-    Case("search --audit-log EMPTY", 5, "EMPTY: Is a directory"),
+    Case("search --audit-log EMPTY", 5, "EMPTY: no audit.log"), Case("search --log MISSING", 5, "MISSING: No such file"),
+    Case("search --log AUDIT", 5, "--log takes the log's directory"), Case("search --log BAD", 5, "BAD/events.jsonl:1: no line of the log"),
+    Case("search --log PACKED", 5, "the segment is damaged"), Case("search --log LOG", .full, 5, "stdout: No space"),
     Case("search --audit-log BAD/events.jsonl", 5, "BAD/events.jsonl:1: no record"),
     Case("search --audit-log AUDIT MISSING", 5, "MISSING: No such file"), Case("rule check MISSING", 5, "MISSING: No such file"),
     Case("rule load MISSING", 5, "MISSING: No such file"), Case("status --config EMPTY", 5, "EMPTY: Is a directory"),
@@ -80,6 +90,8 @@ import Testing
     Case("search --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("rule check RULES", .full, 5, "stdout: No space"),
     Case("--help", .full, 5, "stdout: No space"), Case("--version", .full, 5, "stdout: No space"),
     Case("rule", .full, 5, "stdout: No space"),
+    // what only root can look at is no mistake
+    Case("rule check HIDDEN", 0), Case("rule check HIDDEN", .unprivileged, 0),
     // a reader that has what it wanted
     Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
     Case("--help", .gone, 0),
@@ -102,12 +114,16 @@ import Testing
     try directory.write("audit.log", record, mode: 0o644)
     try directory.write("secret.rules", record)
     try directory.write("all.rules", "-a always,exit -S open -F path=/etc/passwd\n", mode: 0o644)
+    try directory.makeDirectory("private")
+    try run("chmod", ["700", directory["private"]])
+    try directory.write("hidden.rules", "-w \(directory["private"])/. -p wa -k private\n", mode: 0o644)
     try run("chmod", ["755", directory.path])
     try run("cp", [fsauditBinary, directory["fsaudit"]])
     let directory = directory
     paths = [
       ("LOG", "log"), ("BAD", "bad"), ("SECRETS", "secrets"), ("SECRET", "secret.rules"), ("EMPTY", "empty"), ("PACKED", "packed"),
       ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"),
+      ("HIDDEN", "hidden.rules"),
     ].map { ($0.0, directory[$0.1]) }
   }
 

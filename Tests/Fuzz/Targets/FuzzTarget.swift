@@ -19,6 +19,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case log
   /// A settings file.
   case settings
+  /// A whole log, of auditd's or ours, that a question is asked of.
+  case search
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -27,12 +29,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .rules: parseRules(input)
     case .log: readLogLine(input)
     case .settings: parseSettings(input)
+    case .search: FuzzTargets.search(input)
     }
   }
 }
 
 /// A precondition whose message a release build prints, too.
-private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+func require(_ holds: Bool, _ message: @autoclosure () -> String) {
   if !holds { fatalError(message()) }
 }
 
