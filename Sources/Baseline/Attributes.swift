@@ -76,6 +76,8 @@ extension Attributes {
   static let obsoleteHashes = ["tiger", "haval", "crc32", "crc32b", "whirlpool", "gost", "stribog256", "stribog512"]
   /// One bit for each of them, only while an expression is worked out, so that `H-tiger` does not take SHA-256 away.
   static let firstObsoleteBit: UInt64 = 48
+  /// `S`, which AIDE has as an attribute of its own: growing and size. Also only while an expression is worked out.
+  static let growingSize = Attributes(47)
 
   /// AIDE 0.18's predefined groups.
   static let extras: Attributes = [.acl, .selinux, .xattrs, .e2fsattrs, .caps]
@@ -83,13 +85,15 @@ extension Attributes {
     ("R", [.permissions, .ftype, .inode, .linkName, .linkCount, .user, .group, .size, .mtime, .ctime, .md5, extras]),
     ("L", [.permissions, .ftype, .inode, .linkName, .linkCount, .user, .group, extras]),
     (">", [.permissions, .ftype, .linkName, .user, .group, .inode, .linkCount, .size, .growing, extras]),
-    ("H", [.md5, .sha1, .rmd160, .sha256, .sha512]), ("X", extras), ("E", []), ("S", [.growing, .size]),
+    ("H", [.md5, .sha1, .rmd160, .sha256, .sha512]), ("X", extras), ("E", []),
   ]
 
-  /// The set with each obsolete digest replaced by SHA-256.
-  var withoutObsolete: Attributes {
-    let kept = Attributes(rawValue: rawValue & ((1 << Self.firstObsoleteBit) - 1))
-    return rawValue >> Self.firstObsoleteBit == 0 ? kept : kept.union(.sha256)
+  /// The set with each obsolete digest replaced by SHA-256, and `S` by what it means.
+  var resolved: Attributes {
+    var result = Attributes(rawValue: rawValue & ((1 << 47) - 1))
+    if rawValue >> Self.firstObsoleteBit != 0 { result.insert(.sha256) }
+    if contains(.growingSize) { result.formUnion([.growing, .size]) }
+    return result
   }
 }
 

@@ -121,7 +121,7 @@ struct ConfigParser: ~Copyable {
     var attributes = ConfigExpression()
     if kind != .negative {
       attributes = try expression(&line)
-      if attributes.attributes.contains(.compressed), attributes.attributes.withoutObsolete.isDisjoint(with: .hashes) {
+      if attributes.attributes.contains(.compressed), attributes.attributes.resolved.isDisjoint(with: .hashes) {
         warnings.append(ConfigNotice(place: place, text: "compressed has no effect without a digest, sha256 for example"))
       }
     } else if !line.isAtEnd() {
@@ -138,7 +138,7 @@ struct ConfigParser: ~Copyable {
     rules.append(
       SelectionRule(
         kind: kind, place: place, text: line.text, expression: bytes, kinds: restriction.kinds, fileSystem: restriction.fileSystem,
-        attributes: attributes.attributes.withoutObsolete, attributesText: attributes.text, pattern: pattern, literal: Literal(bytes),
+        attributes: attributes.attributes.resolved, attributesText: attributes.text, pattern: pattern, literal: Literal(bytes),
         node: node))
   }
 

@@ -108,12 +108,12 @@ struct Literal: Sendable, Equatable {
   }
 }
 
-/// The directory under which AIDE files a rule: the expression up to its first special character, cut at its last slash, with the backslashes
-/// taken away. AIDE takes `|`, `{` and `\d` for ordinary text here, and so it must be done (0.18.3, measured).
+/// The directory under which AIDE files a rule: the expression up to its first `^ $ * ? ( [`, cut at its last slash, with the backslashes
+/// taken away. AIDE takes `.`, `+`, `|`, `{` and `\d` for ordinary text here, and so it must be done (0.18.3, measured).
 func nodePath(of expression: [UInt8]) -> [UInt8] {
   var at = 0
   var lastSlash = 0
-  let special = Array("^$*+?.([".utf8)
+  let special = Array("^$*?([".utf8)
   while at < expression.count, !special.contains(expression[at]) {
     if expression[at] == UInt8(ascii: "\\") {
       at += 2
