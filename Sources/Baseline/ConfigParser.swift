@@ -2,7 +2,7 @@ import System
 
 /// What a configuration states, in order: enough to write it again.
 enum ConfigStatement: Sendable {
-  case group(name: String, expression: String)
+  case group(name: String, expression: String, ConfigPlace)
   /// Index into the rules.
   case rule(Int)
   /// What a native configuration does without, and why.
@@ -107,7 +107,7 @@ struct ConfigParser: ~Copyable {
       notes.append(ConfigNotice(place: line.place(at: start), text: "\(name) is defined anew; lines above keep what it was"))
     }
     groups[name] = expression.attributes
-    statements.append(.group(name: name, expression: expression.text))
+    statements.append(.group(name: name, expression: expression.text, line.place(at: start)))
   }
 
   private mutating func rule(_ line: inout ConfigLine, _ kind: SelectionRule.Kind) throws(Failure) {
