@@ -26,6 +26,7 @@ struct ConfigParser: ~Copyable {
   var depth = 0
   /// How many have been read in all.
   var filesRead = 0
+  private var undefined: Set<String> = []
   /// Equal expressions are compiled once: configurations repeat themselves.
   private var patterns: [[UInt8]: Pattern] = [:]
 
@@ -131,7 +132,8 @@ struct ConfigParser: ~Copyable {
     let bytes = rulePrefix + word.bytes
     let node = nodePath(of: bytes)
     if zip(node, node.dropFirst()).contains(where: { $0 == UInt8(ascii: "/") && $1 == $0 }) || bytes.starts(with: "//".utf8) {
-      throw line.fault(at: word.indices.first, "two slashes", "no path has them: is a macro empty that should not be?")
+      warnings.append(
+        ConfigNotice(place: place, text: "\(printable(bytes)) has two slashes and matches no path: is a macro empty that should not be?"))
     }
     let pattern = try pattern(bytes, line, word.indices, skipping: rulePrefix.count)
     statements.append(.rule(rules.count))
@@ -207,15 +209,18 @@ struct ConfigParser: ~Copyable {
   mutating func string(_ line: inout ConfigLine) throws(Failure) -> [UInt8] { try string(&line, withIndices: true).bytes }
 
   private mutating func string(_ line: inout ConfigLine, withIndices: Bool) throws(Failure) -> (bytes: [UInt8], indices: [Int]) {
-    var missing: [(String, Int)] = []
+    var missing: [(String?, Int)] = []
     let macros = macros
     let result = try line.string { name, index in
-      if let value = macros[name] { return value }
+      if let name, let value = macros[name] { return value }
       missing.append((name, index))
       return []
     }
-    for (name, index) in missing {
-      warnings.append(ConfigNotice(place: line.place(at: index), text: "\(name) is not defined: nothing is put in its place"))
+    // one warning for each name is enough: a program that was skipped may have defined what a hundred rules use
+    for (name, index) in missing where name.map({ undefined.insert($0).inserted }) ?? true {
+      let text =
+        name.map { "\($0) is not defined: nothing is put in its place" } ?? "@@{ begins no macro here (@@{NAME}): it is taken for text"
+      warnings.append(ConfigNotice(place: line.place(at: index), text: text))
     }
     return result
   }

@@ -114,7 +114,7 @@ private func unreachable(_ rules: [SelectionRule]) -> [ConfigNotice] {
         warn(rule, "is looked for below \(printable(rule.node)) only, where nothing can match it")
         continue
       }
-      if text.isEmpty {
+      if text.isEmpty, !rule.expression.contains(UInt8(ascii: "?")) {
         warn(rule, "what follows the | is looked for below \(printable(rule.node)) only: put parentheses around what it parts")
       }
     }

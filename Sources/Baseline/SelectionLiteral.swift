@@ -94,12 +94,13 @@ struct Literal: Sendable, Equatable {
     while at < expression.count {
       switch expression[at] {
       case UInt8(ascii: "]"): return at
-      case UInt8(ascii: "\\"), UInt8(ascii: "["):
+      case UInt8(ascii: "\\"):
+        if expression[(at + 1)...].first == UInt8(ascii: "Q") { return nil }
+        at += 2
+      case UInt8(ascii: "["):
         // [:alpha:] is the only bracket in a bracket that is common
         let name = expression[(at + 1)...].dropFirst().prefix { isAlphanumeric($0) }
-        guard expression[at] == UInt8(ascii: "["), expression[(at + 1)...].first == UInt8(ascii: ":"),
-          expression[name.endIndex...].starts(with: ":]".utf8)
-        else { return nil }
+        guard expression[(at + 1)...].first == UInt8(ascii: ":"), expression[name.endIndex...].starts(with: ":]".utf8) else { return nil }
         at = name.endIndex + 2
       default: at += 1
       }

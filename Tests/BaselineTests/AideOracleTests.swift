@@ -1,4 +1,5 @@
 import Baseline
+import Glibc
 import System
 import TestSupport
 import Testing
@@ -20,12 +21,59 @@ import Testing
         continue
       }
       let config = try SelectionConfig.load(file)
-      for ((path, ours), theirs) in zip(zip(paths, AideOracle.ours(config, paths)), expected) {
-        #expect(AideOracle.isSame(ours, theirs), "seed \(seed), \(path): \(ours), aide \(theirs)\n\(text)")
-        if theirs.attributes != nil { selected += 1 }
-      }
+      compare(config, paths, expected, "seed \(seed)\n\(text)")
+      selected += expected.count { $0.attributes != nil }
     }
     // a generator that makes nothing but errors, or selects nothing, shows nothing
     #expect(refused < 100 && selected > 500, "\(refused) refused, \(selected) selected")
+  }
+
+  /// As they are, and once more as `import-aide` writes them.
+  @Test(arguments: RealConfigurations.all) func realConfigurations(name: String, text: String) throws {
+    let directory = try TemporaryDirectory()
+    let file = try directory.write("aide.conf", text)
+    let expected = try #require(try AideOracle.ask(file, RealConfigurations.paths), "\(name): aide refuses it")
+    let config = try SelectionConfig.load(file)
+    compare(config, RealConfigurations.paths, expected, name)
+
+    let imported = try SelectionConfig.parse(config.nativeText, file: "imported.conf")
+    #expect(imported.notes.isEmpty)
+    for path in RealConfigurations.paths {
+      let kind = try #require(path.first.flatMap { FileKind(letter: $0) })
+      let bytes = Array(path.utf8.dropFirst(2))
+      #expect(imported.decide(bytes, kind) == config.decide(bytes, kind), "\(name), imported: \(path)")
+    }
+  }
+
+  /// Debian's own (package aide-common), where it is: programs are skipped, so AIDE gets what they do not hold.
+  @Test(.enabled(if: access("/etc/aide/aide.conf.d", R_OK) == 0, "aide-common is not installed")) func debiansOwn() throws {
+    let directory = try TemporaryDirectory()
+    let ours = try SelectionConfig.load("/etc/aide/aide.conf")
+    #expect(ours.rules.count > 500)
+    let text = directory["imported.conf"]
+    try directory.write("imported.conf", String(decoding: ours.nativeText, as: UTF8.self))
+    let paths = Array(RealConfigurations.paths.prefix(40))
+    let expected = try #require(try AideOracle.ask(text, paths))
+    compare(try SelectionConfig.load(text), paths, expected, "Debian's")
+    for path in paths {
+      let kind = try #require(path.first.flatMap { FileKind(letter: $0) })
+      let bytes = Array(path.utf8.dropFirst(2))
+      #expect(try SelectionConfig.load(text).decide(bytes, kind).attributes == ours.decide(bytes, kind).attributes, "\(path)")
+    }
+  }
+
+  /// The configuration that `make install` installs is AIDE's language, too, and nothing in it deserves a warning.
+  @Test func ourOwn() throws {
+    let file = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/etc/baseline.conf"
+    let expected = try #require(try AideOracle.ask(file, RealConfigurations.paths))
+    let config = try SelectionConfig.load(file)
+    #expect(config.warnings.map(\.description) == [] && config.notes.isEmpty)
+    compare(config, RealConfigurations.paths, expected, "ours")
+  }
+
+  private func compare(_ config: SelectionConfig, _ paths: [String], _ expected: [AideOracle.Answer], _ comment: String) {
+    for ((path, ours), theirs) in zip(zip(paths, AideOracle.ours(config, paths)), expected) {
+      #expect(AideOracle.isSame(ours, theirs), "\(path): \(ours), aide \(theirs); \(comment)")
+    }
   }
 }
