@@ -51,14 +51,19 @@ import Testing
     let ours = try SelectionConfig.load("/etc/aide/aide.conf")
     #expect(ours.rules.count > 500)
     let text = directory["imported.conf"]
-    try directory.write("imported.conf", String(decoding: ours.nativeText, as: UTF8.self))
+    // a macro that a skipped program defines leaves two slashes, which AIDE refuses
+    let lines = String(decoding: ours.nativeText, as: UTF8.self).split(separator: "\n").filter {
+      !$0.drop { "!=".contains($0) }.hasPrefix("//")
+    }
+    try directory.write("imported.conf", lines.joined(separator: "\n") + "\n")
     let paths = Array(RealConfigurations.paths.prefix(40))
     let expected = try #require(try AideOracle.ask(text, paths))
-    compare(try SelectionConfig.load(text), paths, expected, "Debian's")
+    let imported = try SelectionConfig.load(text)
+    compare(imported, paths, expected, "Debian's")
     for path in paths {
       let kind = try #require(path.first.flatMap { FileKind(letter: $0) })
       let bytes = Array(path.utf8.dropFirst(2))
-      #expect(try SelectionConfig.load(text).decide(bytes, kind).attributes == ours.decide(bytes, kind).attributes, "\(path)")
+      #expect(imported.decide(bytes, kind).attributes == ours.decide(bytes, kind).attributes, "\(path)")
     }
   }
 

@@ -19,6 +19,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case log
   /// A settings file.
   case settings
+  /// The baseline's configuration, and what it says about paths that its own lines suggest.
+  case baseline
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -27,12 +29,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .rules: parseRules(input)
     case .log: readLogLine(input)
     case .settings: parseSettings(input)
+    case .baseline: readBaseline(input)
     }
   }
 }
 
 /// A precondition whose message a release build prints, too.
-private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+func require(_ holds: Bool, _ message: @autoclosure () -> String) {
   if !holds { fatalError(message()) }
 }
 
@@ -240,7 +243,7 @@ private func parseSettings(_ input: [UInt8]) {
 }
 
 /// An error names its place, and nothing that the input holds reaches the terminal through it.
-private func check(_ failure: Failure, _ status: ExitStatus) {
+func check(_ failure: Failure, _ status: ExitStatus) {
   require(failure.message.hasPrefix("fuzz:") && failure.exit == status, "an error without its place: \(failure)")
   require(printable(failure.description) == failure.description, "a control byte in a message: \(failure.description)")
 }
