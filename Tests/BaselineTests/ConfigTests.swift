@@ -34,7 +34,7 @@ import Testing
     ("@@if defined V\n/x p", "a.conf:1:1: this condition is never closed"),
     ("/x p\n@@endif", "a.conf:2:1: @@endif without its @@if"),
     ("@@if defined V\n@@else\n@@else\n@@endif", "a.conf:3:1: @@else without its @@if"),
-    ("@@ifdefined V", "a.conf:1:1: @@ifdefined is no macro line: did you mean @@ifdef?"),
+    ("@@ifdeff V", "a.conf:1:1: @@ifdeff is no macro line: did you mean @@ifdef?"),
     ("@@if frob V\n@@endif", "a.conf:1:6: frob is no condition"),
     ("@@{V}/etc p", "a.conf:1:3: a macro begins no line"),
     ("@@define V a b", "a.conf:1:14: `b` is too much here"),
