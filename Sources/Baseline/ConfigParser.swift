@@ -96,7 +96,7 @@ struct ConfigParser: ~Copyable {
     if let first = name.utf8.first, first >= UInt8(ascii: "_") {
       throw line.fault(
         at: start, "\(name) is no option, and the name of a group begins with a capital letter or a digit",
-        suggestion(for: name, among: Array(ConfigOption.all.keys), "the options are"))
+        suggestion(for: name, among: Array(ConfigOption.all.keys), or: "aide.conf(5) lists the options"))
     }
     if name.contains("_") {
       warnings.append(

@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, SECRET a file that only root may read,
+  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, CONF a baseline's configuration, SECRET a file that only root may read,
   /// EMPTY an empty directory, MISSING nothing.
   static let cases = [
     // what was asked for, or nothing to be found
@@ -39,6 +39,8 @@ import Testing
     Case("tail --log LOG --key none", 0),
     Case("search --audit-log AUDIT", 0), Case("search --audit-log AUDIT --key none", 1), Case("search --audit-log AUDIT", .unprivileged, 0),
     Case("rule check RULES", 1), Case("rule check EMPTY", 0, "EMPTY holds no *.rules"), Case("rule check RULES", .unprivileged, 1),
+    Case("baseline path-check f:/etc/x --config CONF", 0), Case("baseline path-check d:/usr --config CONF --format json", 1),
+    Case("baseline import-aide CONF", .unprivileged, 0),
     Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
     // usage
     Case("frob", 2, "frob"), Case("help frob", 2, "frob is no command"), Case("help rule frob", 2, "frob is no command"),
@@ -48,7 +50,12 @@ import Testing
     Case("rule add -w relative", 2, "relative: not an absolute path"),
     Case("rule add -e 2", 2, "--allow-lock"), Case("rule add -f 2", 2, "--allow-panic"), Case("rule remove", 2, "no rule"),
     Case("rule remove -b 64", 2, "not a rule"), Case("rule load --frob", 2, "--frob"), Case("run --source frob", 2, "frob is no source"),
+    Case("baseline path-check etc --config CONF", 2, "etc: not absolute"),
+    Case("baseline path-check x:/etc --config CONF", 2, "x:/etc: no such kind"),
+    Case("baseline path-check /etc --config AUDIT", 2, "AUDIT:1:1: type is no option"),
+    Case("baseline import-aide CONF --output RULES", 5, "RULES: File exists"),
     // not permitted
+    Case("baseline path-check /etc --config SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("search --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("tail --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule check SECRET", .unprivileged, 3, "SECRET: Permission denied"), Case("rule load SECRET", .unprivileged, 3, "run it as root"),
@@ -69,8 +76,13 @@ import Testing
     Case("search --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("rule check RULES", .full, 5, "stdout: No space"),
     Case("--help", .full, 5, "stdout: No space"), Case("--version", .full, 5, "stdout: No space"),
     Case("rule", .full, 5, "stdout: No space"),
+    Case("baseline path-check /etc --config MISSING", 5, "MISSING: No such file"),
+    Case("baseline import-aide EMPTY", 5, "EMPTY: Is a directory"),
+    Case("baseline import-aide CONF", .full, 5, "stdout: No space"),
+    Case("baseline path-check /etc --config CONF", .full, 5, "stdout: No space"),
     // a reader that has what it wanted
     Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
+    Case("baseline import-aide CONF", .gone, 0),
     Case("--help", .gone, 0),
     Case("rule check --help", .gone, 0),
   ]
@@ -91,12 +103,13 @@ import Testing
     try directory.write("audit.log", record, mode: 0o644)
     try directory.write("secret.rules", record)
     try directory.write("all.rules", "-a always,exit -S open -F path=/etc/passwd\n", mode: 0o644)
+    try directory.write("baseline.conf", "/etc p+u\n!/etc/mtab\n", mode: 0o644)
     try run("chmod", ["755", directory.path])
     try run("cp", [fsauditBinary, directory["fsaudit"]])
     let directory = directory
     paths = [
       ("LOG", "log"), ("BAD", "bad"), ("SECRETS", "secrets"), ("SECRET", "secret.rules"), ("EMPTY", "empty"), ("PACKED", "packed"),
-      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"),
+      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("CONF", "baseline.conf"), ("MISSING", "missing"),
     ].map { ($0.0, directory[$0.1]) }
   }
 
