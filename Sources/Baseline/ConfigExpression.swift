@@ -8,7 +8,7 @@ struct ConfigExpression {
   private(set) var text = ""
 
   mutating func apply(_ term: Attributes, _ name: String, adding: Bool) {
-    if adding { attributes.formUnion(term) } else { attributes.subtract(term) }
+    attributes = adding ? attributes.union(term) : attributes.without(term)
     let isObsolete = Attributes.obsoleteHashes.contains(name)
     if isObsolete && !adding { return }
     let sign = adding ? "+" : "-"

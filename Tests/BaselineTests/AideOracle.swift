@@ -69,10 +69,11 @@ enum AideOracle {
 /// Configurations and paths made of the same few names, so that they meet.
 struct ConfigGenerator {
   var random: SplitMix
-  private static let names = ["a", "b", "ab", "a.b", "log", "x1", "é", "b~", "l", "aa"]
+  private static let names = ["a", "b", "ab", "a.b", "log", "x1", "é", "b~", "l", "aa", "c d", "x+y", "a\n", "%20"]
   private static let pieces = [
     "a", "b", "ab", #"a\.b"#, #"a\\.b"#, "log", "x1", "é", "b~", "l", "aa", "a.b", ".*", "[ab]+", "(a|b)", "[^/]+", "a?", "x[0-9]", "a{2}",
-    #"\d"#, "l$", "(log|x1)$", ".", #"\@"#, "(?i:LOG)", "a|b", "[[:alpha:]]", "b*", #"\Qa.b\E"#, "(", "[a", "{b",
+    #"\d"#, "l$", "(log|x1)$", ".", #"\@"#, "(?i:LOG)", "a|b", "[[:alpha:]]", "b*", #"\Qa.b\E"#, #"c\ d"#, #"x\+y"#, ".+", #"[^\.]+"#,
+    "(?=a)", "[]a]", "(/a)?", "%20", "^a", "a$/b", "(", "[a", "{b",
   ]
 
   init(seed: UInt64) { random = SplitMix(seed: seed) }

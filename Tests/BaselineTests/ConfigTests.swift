@@ -78,9 +78,9 @@ import Testing
   }
 
   @Test func digestsThatAreObsolete() throws {
-    let config = try parse("ALL = md5+tiger-md5\n/a ALL\n/b H-tiger\n/c H-tiger-sha256\n/d S-growing\n")
+    let config = try parse("ALL = md5+tiger-md5\n/a ALL\n/b H-tiger\n/c H-tiger-sha256\n/d S-growing\n/e tiger+p-H\n")
     #expect(
-      config.rules.map(\.attributes.expression) == ["sha256", "md5+sha1+rmd160+sha256+sha512", "md5+sha1+rmd160+sha512", "s+growing"])
+      config.rules.map(\.attributes.expression) == ["sha256", "md5+sha1+rmd160+sha256+sha512", "md5+sha1+rmd160+sha512", "s+growing", "p"])
   }
 
   @Test func macrosAndConditions() throws {
