@@ -11,6 +11,7 @@ struct Fsaudit: ParsableCommand {
     version: version,
     subcommands: [
       WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, ReportCommand.self, LogCommand.self,
+      BaselineCommand.self,
       StatusCommand.self,
     ])
 }

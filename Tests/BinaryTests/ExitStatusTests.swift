@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, SECRET a file that only root may read,
+  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, CONF a baseline's configuration, SECRET a file that only root may read,
   /// EMPTY an empty directory, MISSING nothing.
   static let cases = [
     // what was asked for, or nothing to be found
@@ -45,6 +45,8 @@ import Testing
     Case("report files --audit-log AUDIT --key none", 1), Case("report files --audit-log AUDIT", .unprivileged, 0),
     Case("search --log LOG", 0), Case("search --log LOG --action create", 1), Case("search --log EMPTY", 1),
     Case("search --log LOG", .gone, 0),
+    Case("baseline path-check f:/etc/x --config CONF", 0), Case("baseline path-check d:/usr --config CONF --format json", 1),
+    Case("baseline import-aide CONF", .unprivileged, 0),
     // usage
     Case("search --log LOG --format raw", 2, "does not keep the kernel's records"),
     Case("tail --log LOG --format raw", 2, "search --audit-log"),
@@ -63,6 +65,12 @@ import Testing
     Case("log verify --log LOG --anchor frob", 2, "frob is no seal"), Case("log verify --log LOG --key AUDIT", 2, "AUDIT holds no key"),
     // not permitted
     Case("log verify --log SECRETS", .unprivileged, 3, "SECRETS"), Case("log seal --log SECRETS", .unprivileged, 3, "SECRETS"),
+    Case("baseline path-check etc --config CONF", 2, "etc: not absolute"),
+    Case("baseline path-check x:/etc --config CONF", 2, "x:/etc: no such kind"),
+    Case("baseline path-check /etc --config AUDIT", 2, "AUDIT:1:1: type is no option"),
+    Case("baseline import-aide CONF --output RULES", 5, "RULES: File exists"),
+    // not permitted
+    Case("baseline path-check /etc --config SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("search --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("tail --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule check SECRET", .unprivileged, 3, "SECRET: Permission denied"), Case("rule load SECRET", .unprivileged, 3, "run it as root"),
@@ -98,8 +106,13 @@ import Testing
     Case("rule", .full, 5, "stdout: No space"),
     // what only root can look at is no mistake
     Case("rule check HIDDEN", 0), Case("rule check HIDDEN", .unprivileged, 0),
+    Case("baseline path-check /etc --config MISSING", 5, "MISSING: No such file"),
+    Case("baseline import-aide EMPTY", 5, "EMPTY: Is a directory"),
+    Case("baseline import-aide CONF", .full, 5, "stdout: No space"),
+    Case("baseline path-check /etc --config CONF", .full, 5, "stdout: No space"),
     // a reader that has what it wanted
     Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
+    Case("baseline import-aide CONF", .gone, 0),
     Case("--help", .gone, 0),
     Case("rule check --help", .gone, 0),
   ]
@@ -123,12 +136,13 @@ import Testing
     try directory.makeDirectory("private")
     try run("chmod", ["700", directory["private"]])
     try directory.write("hidden.rules", "-w \(directory["private"])/. -p wa -k private\n", mode: 0o644)
+    try directory.write("baseline.conf", "/etc p+u\n!/etc/mtab\n", mode: 0o644)
     try run("chmod", ["755", directory.path])
     try run("cp", [fsauditBinary, directory["fsaudit"]])
     let directory = directory
     paths = [
       ("LOG", "log"), ("BAD", "bad"), ("SECRETS", "secrets"), ("SECRET", "secret.rules"), ("EMPTY", "empty"), ("PACKED", "packed"),
-      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"),
+      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"), ("CONF", "baseline.conf"),
       ("HIDDEN", "hidden.rules"),
     ].map { ($0.0, directory[$0.1]) }
   }

@@ -23,6 +23,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case search
   /// A sealed log, from anybody's hand.
   case seal
+  /// The baseline's configuration, and what it says about paths that its own lines suggest.
+  case baseline
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -33,6 +35,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .settings: parseSettings(input)
     case .search: FuzzTargets.search(input)
     case .seal: verifySeals(input)
+    case .baseline: readBaseline(input)
     }
   }
 }
@@ -282,7 +285,7 @@ private func verifySeals(_ input: [UInt8]) {
 }
 
 /// An error names its place, and nothing that the input holds reaches the terminal through it.
-private func check(_ failure: Failure, _ status: ExitStatus) {
+func check(_ failure: Failure, _ status: ExitStatus) {
   require(failure.message.hasPrefix("fuzz:") && failure.exit == status, "an error without its place: \(failure)")
   require(printable(failure.description) == failure.description, "a control byte in a message: \(failure.description)")
 }
