@@ -9,7 +9,10 @@ struct Fsaudit: ParsableCommand {
     commandName: "fsaudit",
     abstract: "Which files changed, how, when and who did it — and whether anything was missed.",
     version: version,
-    subcommands: [WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, StatusCommand.self])
+    subcommands: [
+      WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, StatusCommand.self, BaselineCommand.self,
+      CheckCommand.self,
+    ])
 }
 
 /// The version that `--version`, the man page and the log's daemon lines carry.

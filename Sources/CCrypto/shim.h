@@ -1,0 +1,2 @@
+// libcrypto: digests and signatures.
+#include <openssl/evp.h>
