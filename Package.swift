@@ -34,6 +34,7 @@ let package = Package(
     .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
     .target(name: "CLinux"),
 
     // pure
@@ -46,7 +47,7 @@ let package = Package(
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
-    target("Baseline", ["System", "EventLog", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", systemPackage]),
+    target("Baseline", ["System", "EventLog", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
@@ -78,7 +79,9 @@ let package = Package(
     tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
-      dependencies: ["AuditControl", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      dependencies: [
+        "AuditControl", "Baseline", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay",
+      ],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
@@ -89,6 +92,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
   ]

@@ -37,6 +37,20 @@ package struct ScanCounts: Sendable {
   package var busy = 0
 }
 
+/// The type of each mounted file system, by mount id (proc_pid_mountinfo(5)).
+private func mountTypes() -> [UInt64: String] {
+  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [:] }
+  var types: [UInt64: String] = [:]
+  for line in text.split(separator: UInt8(ascii: "\n")) {
+    let fields = line.split(separator: UInt8(ascii: " "))
+    guard let id = fields.first.flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) }),
+      let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 1 < fields.count
+    else { continue }
+    types[id] = String(decoding: fields[dash + 1], as: UTF8.self)
+  }
+  return types
+}
+
 /// One directory whose rows and entries belong together.
 final class ScannedDirectory {
   let path: [UInt8]
@@ -55,7 +69,10 @@ final class ScannedDirectory {
 /// Directories are read whole, sorted as the store sorts, and merged with their rows. On an unchanged tree each file costs a statx and the
 /// step to its row: no String, no Array, no rule is looked at, because the row holds what the rules decided.
 package final class Scan {
-  let selection: SelectionConfig
+  var selector: Selector
+  private let rootPrefix: [UInt8]
+  /// The type of each mounted file system, by mount id; empty where no rule asks.
+  let mountTypes: [UInt64: String]
   let store: Store
   let options: ScanOptions
   /// What is compared with; nil for the first.
@@ -89,7 +106,9 @@ package final class Scan {
     _ selection: SelectionConfig, _ store: Store, base: Int64?, next: Int64?, isSameSelection: Bool, _ options: ScanOptions,
     report: @escaping (ScanProblem) -> Void, progress: @escaping (ScanCounts) -> Void
   ) {
-    self.selection = selection
+    selector = Selector(selection)
+    rootPrefix = selection.rootPrefix
+    mountTypes = selection.asksForFileSystem ? Baseline.mountTypes() : [:]
     self.store = store
     (self.base, self.next, self.isSameSelection, self.options) = (base, next, isSameSelection, options)
     (self.report, self.progress) = (report, progress)
@@ -102,14 +121,18 @@ package final class Scan {
     for level in levels where level.descriptor >= 0 { close(level.descriptor) }
   }
 
-  /// Walks from the root directory on.
+  /// Walks from the root directory on, or from what `root_prefix` puts in its place.
   package func run() throws(Failure) {
-    var listing = EntryList()
-    listing.add([UInt8(ascii: "/"), 0], type: UInt8(DT_DIR))
-    let top = ScannedDirectory([], try store.directory([]))
-    var level = ScanLevel(descriptor: AT_FDCWD, directory: top, isSelected: false)
-    try merge(listing, &level)
-    levels = [level]
+    if rootPrefix.isEmpty {
+      var listing = EntryList()
+      listing.add([UInt8(ascii: "/"), 0], type: UInt8(DT_DIR))
+      var level = ScanLevel(descriptor: AT_FDCWD, directory: ScannedDirectory([], try store.directory([])), isSelected: false)
+      try merge(listing, &level)
+      levels = [level]
+    } else {
+      try enter(
+        openForReading(AT_FDCWD, rootPrefix.map { CChar(bitPattern: $0) } + [0], O_DIRECTORY), [UInt8(ascii: "/")], isSelected: false)
+    }
     while !levels.isEmpty { try step() }
     while pool.pending > 0 { try settle(wait: true) }
     try removeUnvisited()
@@ -123,17 +146,20 @@ package final class Scan {
     let parent = levels[depth].directory
     let path = parent.path(of: name.dropLast())
     guard path.count <= 16 << 10 else { return skip(path, ENAMETOOLONG) }
-    let descriptor = name.withUnsafeBytes { bytes in
-      openForReading(levels[depth].descriptor, bytes.assumingMemoryBound(to: CChar.self).baseAddress, O_DIRECTORY)
-    }
+    try enter(
+      name.withUnsafeBytes { openForReading(levels[depth].descriptor, $0.assumingMemoryBound(to: CChar.self).baseAddress, O_DIRECTORY) },
+      path,
+      isSelected: isSelected)
+  }
+
+  /// Compares an opened directory and makes it the deepest level; the descriptor is -1, and errno says why, where it could not be opened.
+  private func enter(_ descriptor: Int32, _ path: [UInt8], isSelected: Bool) throws(Failure) {
     if descriptor < 0 {
       // gone, or something else by now: its rows are no longer true
-      return [ENOENT, ENOTDIR, ELOOP].contains(errno) ? () : skip(path, errno)
+      return [ENOENT, ENOTDIR, ELOOP].contains(errno) && !levels.isEmpty ? () : skip(path, errno)
     }
-    var level = ScanLevel(
-      descriptor: descriptor, directory: ScannedDirectory(path, try store.directory(path)),
-      isSelected: isSelected)
-    if options.oneFileSystem || depth > ScanLevel.openLimit { level.noteIdentity() }
+    var level = ScanLevel(descriptor: descriptor, directory: ScannedDirectory(path, try store.directory(path)), isSelected: isSelected)
+    if options.oneFileSystem { level.noteIdentity() }
     guard let listing = list(descriptor) else {
       skip(path, errno)
       close(descriptor)
@@ -148,7 +174,7 @@ package final class Scan {
       return
     }
     // A tree may be deeper than there are descriptors: those far above are opened again on the way back.
-    if depth >= ScanLevel.openLimit { levels[depth].suspend() }
+    if levels.count > ScanLevel.openLimit { levels[levels.count - 1].suspend() }
     levels.append(level)
   }
 

@@ -30,10 +30,11 @@ extension Scan {
     let path = level.directory.path(of: bytes)
     var decision: Decision?
     let listed = FileKind(entryType: entry.type)
-    if let listed {
-      decision = selection.decide(path, listed)
+    if let listed, mountTypes.isEmpty {
+      let early = selector.decide(path.span.bytes, listed)
       // nearly everything outside of the selected trees ends here, without a look at its inode
-      if let decision, decision.attributes == nil, !decision.descends || listed != .directory { return }
+      if early.attributes == nil, !early.descends { return }
+      decision = early
     }
     var status = linux_status()
     guard linux_status_of(level.descriptor, name, &status) == 0 else {
@@ -41,12 +42,16 @@ extension Scan {
       return
     }
     guard let kind = FileKind(mode: status.mode) else { return }
-    let final = kind == listed ? decision ?? selection.decide(path, kind) : selection.decide(path, kind)
+    let final = kind == listed ? decision ?? decide(path, kind, status) : decide(path, kind, status)
     if kind == .directory, final.descends { descend(bytes, status, isSelected: final.attributes != nil, &level) }
     guard let attributes = final.attributes else { return }
     count(status)
     let facts = Facts(attributes: attributes, descends: kind == .directory && final.descends, status: status)
     try gather(facts, name, Array(bytes), old: nil, needsContent: next != nil, level)
+  }
+
+  private func decide(_ path: [UInt8], _ kind: FileKind, _ status: linux_status) -> Decision {
+    selector.decide(path.span.bytes, kind, fileSystem: mountTypes[status.mount])
   }
 
   /// A known entry that has changed, or has to be looked at for another reason.
@@ -58,8 +63,9 @@ extension Scan {
     guard let base, let id = level.directory.id, let old = try store.facts(id, key, base), let kind = FileKind(mode: status.mode) else {
       return
     }
-    var decision = Decision(attributes: old.attributes, descends: old.descends)
-    if !isSameSelection || kind != old.kind { decision = selection.decide(level.directory.path(of: bytes), kind) }
+    let decision =
+      isSameSelection && kind == old.kind
+      ? Decision(attributes: old.attributes, descends: old.descends, rule: nil) : decide(level.directory.path(of: bytes), kind, status)
     if kind == .directory, decision.descends { descend(bytes, status, isSelected: decision.attributes != nil, &level) }
     guard let attributes = decision.attributes else { return try lose(key, level.directory) }
     count(status)
