@@ -60,6 +60,8 @@ package final class Store {
       try Self.migrate(database)
     } else {
       database = try Self.opened(path)
+      // one reading transaction: else every statement takes its locks and looks for a journal
+      try database.run("BEGIN")
     }
     try self.init(database)
   }
