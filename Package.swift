@@ -92,7 +92,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
-    tests("BaselineTests", ["Baseline", "Replay", "System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
   ]
