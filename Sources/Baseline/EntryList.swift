@@ -25,6 +25,12 @@ struct EntryList {
     names += name
   }
 
+  /// Starts anew, keeping the memory of an ordinary directory.
+  mutating func removeAll() {
+    entries.removeAll(keepingCapacity: entries.count < 1 << 16)
+    names.removeAll(keepingCapacity: names.count < 1 << 20)
+  }
+
   @inline(__always)
   mutating func add(_ entry: linux_entry) {
     guard let name = entry.name, entry.length > 0 else { return }

@@ -100,6 +100,8 @@ package final class Scan {
   var isReadingRows = false
   var writes: [PendingWrite] = []
   private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+  /// Memory for the next directory's entries.
+  private var spareListing = EntryList()
   private var untilProgress = 0
 
   package init(
@@ -169,6 +171,7 @@ package final class Scan {
       close(descriptor)
       throw error
     }
+    spareListing = listing
     guard level.hasChildren else {
       close(descriptor)
       return
@@ -201,6 +204,8 @@ package final class Scan {
   /// The entries of a directory; nil and errno where it cannot be read to its end.
   private func list(_ descriptor: Int32) -> EntryList? {
     var listing = EntryList()
+    swap(&listing, &spareListing)
+    listing.removeAll()
     var entry = linux_entry()
     while true {
       let count = linux_entries(descriptor, block.baseAddress, UInt32(block.count))

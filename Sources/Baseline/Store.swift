@@ -111,7 +111,11 @@ package final class Store {
   private static func migrate(_ database: Database) throws(Failure) {}
 
   /// Ends the transaction: everything is there, or nothing.
-  package func commit() throws(Failure) { try database.run("COMMIT") }
+  package func commit() throws(Failure) {
+    try database.run("COMMIT")
+    // One file again, which can be copied, and read by who may write nothing. Where somebody reads it just now, the next update does it.
+    try? database.run("PRAGMA journal_mode = DELETE")
+  }
 
   /// How many directories there have ever been: the largest id.
   func largestDirectory() throws(Failure) -> Int64 { try database.integer("SELECT max(id) FROM directory") }

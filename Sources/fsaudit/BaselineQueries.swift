@@ -61,10 +61,9 @@ struct BaselineShow: ParsableCommand {
   func run() throws {
     let store = try Store(place.database, writing: false)
     let wanted = try store.generation(generation.map { .number($0) } ?? .latest)
-    let words = RawArguments.last(paths.count)
     var output = Output()
     var isMissing = false
-    for (path, text) in zip(words.count == paths.count ? words : paths.map { Array($0.utf8) }, paths) {
+    for (path, text) in zip(RawArguments.of(paths), paths) {
       guard let record = try store.record(of: path, in: wanted.id) else {
         complain("fsaudit: \(printable(text)): not in generation \(wanted.id)")
         isMissing = true

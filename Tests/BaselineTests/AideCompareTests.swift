@@ -38,7 +38,7 @@ import Testing
       try lab.sh("mkdir -p a b/x c; for d in a b b/x c; do for n in 1 2 3; do echo $d$n > $d/f$n; done; ln -s f1 $d/l; mkfifo $d/p; done")
       let config = try lab.directory.write(
         "aide.conf",
-        "database_in=file:\(lab.directory["aide.db"])\ndatabase_out=file:\(lab.directory["aide.db"])\nreport_url=stdout\nreport_format=json\n"
+        "database_in=file:\(lab.directory["aide.db"])\ndatabase_out=file:\(lab.directory["aide.db"])\nreport_format=json\nreport_url=stdout\n"
           + String(decoding: try contents(of: lab.config), as: UTF8.self))
       #expect(try run("aide", ["-c", config, "-i"]).status == 0, "seed \(seed)")
       try lab.initialize()
