@@ -9,6 +9,8 @@ package struct ScanOptions: Sendable {
   package var isFull = false
   /// Below a selected directory, stay on its file system.
   package var oneFileSystem = false
+  /// Texts up to this length are kept (init, update) and differences shown (update, check); 0: neither.
+  package var diffBytes = 0
   /// Threads that read and hash.
   package var workers = 1
 

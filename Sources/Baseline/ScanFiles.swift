@@ -17,6 +17,8 @@ struct PendingWrite {
   var name: [UInt8]
   /// Nil: the object is gone.
   var facts: Facts?
+  /// A text that is kept.
+  var content: [UInt8]?
   /// There is a row that ends here.
   var isKnown: Bool
 }
@@ -47,7 +49,7 @@ extension Scan {
     guard let attributes = final.attributes else { return }
     count(status)
     let facts = Facts(attributes: attributes, descends: kind == .directory && final.descends, status: status)
-    try gather(facts, name, Array(bytes), old: nil, needsContent: next != nil, level)
+    try gather(facts, name, Array(bytes), old: nil, needsContent: true, level)
   }
 
   private func decide(_ path: [UInt8], _ kind: FileKind, _ status: linux_status) -> Decision {
@@ -119,7 +121,10 @@ extension Scan {
     pending[slot] = file
     let grows = file.facts.attributes.contains(.growing) && file.old?.attributes.contains(.growing) == true
     let prefix = grows ? file.old.map(\.status.size) : nil
-    do { try pool.add(HashJob(descriptor: descriptor, digests: digests, prefixBytes: prefix, keepBytes: 0, slot: slot)) } catch {
+    let policy = ContentPolicy(limitBytes: options.diffBytes)
+    let keeps = policy.limitBytes > 0 && policy.allows(file.directory.path(of: file.name), file.facts.status)
+    let job = HashJob(descriptor: descriptor, digests: digests, prefixBytes: prefix, keepBytes: keeps ? policy.limitBytes : 0, slot: slot)
+    do { try pool.add(job) } catch {
       throw error.failure()
     }
   }
@@ -144,14 +149,17 @@ extension Scan {
         fault(file.directory.path(of: file.name), result.code, "its content could not be read")
       }
       if let digests = result.digests { file.facts.digests = digests }
-      try settle(file.facts, file.old, file.directory, file.name, prefix: result.prefixDigests)
+      let content = result.content.flatMap { ContentPolicy.isText($0) ? $0 : nil }
+      try settle(file.facts, file.old, file.directory, file.name, prefix: result.prefixDigests, content: content)
     }
   }
 
   /// Everything is known of an object: compares it, and writes it down.
-  private func settle(_ facts: Facts, _ old: Facts?, _ directory: ScannedDirectory, _ name: [UInt8], prefix: [[UInt8]?]?) throws(Failure) {
+  private func settle(
+    _ facts: Facts, _ old: Facts?, _ directory: ScannedDirectory, _ name: [UInt8], prefix: [[UInt8]?]?, content: [UInt8]? = nil
+  ) throws(Failure) {
     if next != nil, old == nil || !facts.isSameRow(as: old ?? facts) {
-      try write(PendingWrite(directory: directory, name: name, facts: facts, isKnown: old != nil))
+      try write(PendingWrite(directory: directory, name: name, facts: facts, content: content, isKnown: old != nil))
     }
     if base == nil { return }
     guard let old else {
@@ -159,7 +167,12 @@ extension Scan {
       return
     }
     let changed = old.changes(to: facts, prefix: prefix)
-    if !changed.isEmpty { differences.append(Difference(.changed, directory.path(of: name), old: old, new: facts, changed: changed)) }
+    if changed.isEmpty { return }
+    var difference = Difference(.changed, directory.path(of: name), old: old, new: facts, changed: changed)
+    if let content, let base, let id = directory.id, let before = try store.content(id, name, base, old), before != content {
+      difference.contentDiff = unifiedDiff(before, content) ?? "too much has changed to be shown"
+    }
+    differences.append(difference)
   }
 
   /// A known entry that cannot be examined.
@@ -177,7 +190,7 @@ extension Scan {
   func lose(_ name: [UInt8], _ directory: ScannedDirectory) throws(Failure) {
     guard let base, let id = directory.id, let old = try store.facts(id, name, base) else { return }
     differences.append(Difference(.removed, directory.path(of: name), old: old))
-    if next != nil { try write(PendingWrite(directory: directory, name: name, facts: nil, isKnown: true)) }
+    if next != nil { try write(PendingWrite(directory: directory, name: name, facts: nil, content: nil, isKnown: true)) }
   }
 
   /// Writes a row, or notes it: SQLite does not say what a cursor finds in a table that changes under it.
@@ -203,7 +216,9 @@ extension Scan {
       visited.insert(id)
     }
     if write.isKnown { try store.end(id, write.name, next) }
-    if let facts = write.facts { try store.add(id, write.name, next, facts) }
+    guard let facts = write.facts else { return }
+    try store.add(id, write.name, next, facts)
+    if let content = write.content { try store.add(content: content, id, write.name, next, facts) }
   }
 
   /// What the baseline has in directories that were not met.

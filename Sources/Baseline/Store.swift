@@ -18,6 +18,8 @@ package final class Store {
   private var addDirectory: Statement?
   private var addRow: Statement?
   private var endRow: Statement?
+  var addContent: Statement?
+  var findContent: Statement?
 
   private static let schema = """
     CREATE TABLE generation(
@@ -28,7 +30,9 @@ package final class Store {
       directory INTEGER NOT NULL, name NOT NULL, since INTEGER NOT NULL, until INTEGER,
       \(Column.all.map { "\($0.name) \($0.type)" }.joined(separator: ", ")),
       PRIMARY KEY(directory, name, since)) WITHOUT ROWID;
-    CREATE TABLE content(sha256 BLOB PRIMARY KEY, zstd BLOB NOT NULL);
+    CREATE TABLE content(
+      directory INTEGER NOT NULL, name NOT NULL, since INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, zstd BLOB NOT NULL,
+      PRIMARY KEY(directory, name, since));
     CREATE VIEW file AS
       SELECT CASE WHEN d.path IN ('', '/') THEN d.path ELSE d.path || '/' END || o.name AS path, o.*
       FROM object o JOIN directory d ON d.id = o.directory;
@@ -192,7 +196,7 @@ package final class Store {
     try statement.execute()
   }
 
-  private func reused(_ place: inout Statement?, _ sql: @autoclosure () -> String) throws(Failure) -> Statement {
+  func reused(_ place: inout Statement?, _ sql: @autoclosure () -> String) throws(Failure) -> Statement {
     if let place { return place }
     let made = try database.statement(sql())
     place = made

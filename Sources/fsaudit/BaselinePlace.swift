@@ -34,7 +34,17 @@ struct ScanArguments: ParsableArguments {
   @Flag(help: "Read at idle I/O priority and give way to everybody.")
   var idle = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Keep the contents of small texts, and show what has changed in them.",
+      discussion: "Never of a file that not everybody may read, or whose name says that it holds a secret (shadow, *.key, .ssh …)."))
+  var diff = false
+
+  @Option(help: ArgumentHelp("The longest text that --diff keeps.", valueName: "bytes"))
+  var diffSize = 65536
+
   func validate() throws {
+    if !(1...(64 << 20)).contains(diffSize) { throw ValidationError("--diff-size takes 1 to 67108864") }
     if let threads, !(1...256).contains(threads) { throw ValidationError("--threads takes 1 to 256") }
   }
 }
@@ -51,6 +61,7 @@ extension BaselinePlace {
     options.scan.oneFileSystem = arguments.oneFileSystem
     let processors = availableProcessors()
     options.scan.workers = arguments.threads ?? (allProcessors ? processors : max(1, processors - 1))
+    options.scan.diffBytes = arguments.diff ? arguments.diffSize : 0
     options.host = hostName()
     options.program = version
     options.nowMs = milliseconds(CLOCK_REALTIME)

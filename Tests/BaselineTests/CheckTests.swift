@@ -62,12 +62,36 @@ import Testing
     #expect(try lab.check().counts.filesRead == 0)
     #expect(try lab.check(full: true).counts.filesRead == 4)
     try lab.sh("echo x >> d/c; touch e")
-    #expect(try lab.check().counts.filesRead == 1)
+    #expect(try lab.check().counts.filesRead == 2)
     // a content that changed without a trace in the inode, which only a forged ctime or a write below the file system could bring
     try lab.update()
     try run("sqlite3", [lab.database, "UPDATE object SET sha256 = zeroblob(32) WHERE name = 'a'"])
     #expect(lab.lines(try lab.check()) == [])
     #expect(lab.lines(try lab.check(full: true)) == ["changed a sha256"])
+  }
+
+  @Test func diffsOfTextsButNotOfSecrets() throws {
+    let lab = try BaselineLab()
+    try lab.sh("seq 20 > a; seq 20 > my.key; seq 20 > b; chmod 640 b; printf 'a\\0b' > c; { echo PRIVATE KEY; seq 20; } > d; seq 9 > e")
+    try lab.initialize { $0.scan.diffBytes = 200 }
+    try lab.sh("for f in a b my.key d; do sed -i -e 's/^7$/seven/' -e '/^15$/d' $f; done; printf 'a\\0c' > c; seq 8 > e; chmod 644 b")
+    let diffs = try lab.check { $0.scan.diffBytes = 200 }.differences.map(\.contentDiff).compactMap { $0 }
+    let expected = "@@ -4,7 +4,7 @@\n 4\n 5\n 6\n-7\n+seven\n 8\n 9\n 10\n@@ -12,7 +12,6 @@\n 12\n 13\n 14\n-15\n 16\n 17\n 18"
+    #expect(diffs == [expected, "@@ -6,5 +6,4 @@\n 6\n 7\n 8\n-9\n "])
+    #expect(try lab.check().differences.allSatisfy { $0.contentDiff == nil })
+    try lab.update { $0.scan.diffBytes = 200 }
+    try lab.sh("chmod 600 a; chmod 644 a; echo >> e")
+    #expect(try lab.check { $0.scan.diffBytes = 200 }.differences.compactMap(\.contentDiff).count == 1)
+  }
+
+  @Test func diffsOfAllKinds() {
+    func diff(_ a: String, _ b: String) -> String? { unifiedDiff(Array(a.utf8), Array(b.utf8)) }
+    #expect(diff("a\nb\n", "a\nb\n") == "")
+    #expect(diff("", "x") == "@@ -1,1 +1,1 @@\n-\n+x")
+    #expect(diff("a\nb\nc\n", "b\nc\nd\n") == "@@ -1,4 +1,4 @@\n-a\n b\n c\n+d\n ")
+    let many = (0..<2000).map { "\($0)" }.joined(separator: "\n")
+    #expect(diff(many, "") == nil)
+    #expect(diff(many, many + "\nx")?.hasPrefix("@@ -1998,3 +1998,4 @@") == true)
   }
 
   @Test func olderGenerationsStay() throws {
