@@ -45,6 +45,7 @@ let package = Package(
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("Settings", ["System", systemPackage]),
+    target("Baseline", ["EventLog", "FileChanges", "System"]),
     target(
       "Daemon",
       [
@@ -88,6 +89,7 @@ let package = Package(
     tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay"]),
   ]
 )
 

@@ -35,7 +35,7 @@ struct CivilTime: Equatable {
 
 /// The moment that an ISO 8601 time in UTC names, `2026-11-20T23:32:51.738Z` with or without the fraction, in
 /// milliseconds since 1970; nil if it is none.
-func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? {
+package func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? {
   let text = Array(text)
   let shape = Array("dddd-dd-ddTdd:dd:dd".utf8)
   guard text.count > shape.count, text.last == UInt8(ascii: "Z") else { return nil }
