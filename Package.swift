@@ -89,7 +89,7 @@ let package = Package(
     tests("BinaryTests", ["System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
-    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay", "TestSupport"]),
   ]
 )
 
