@@ -52,6 +52,7 @@ let package = Package(
       "Baseline",
       ["System", "EventLog", "FileChanges", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
+    target("Baseline", ["EventLog", "FileChanges", "System"]),
     target(
       "Daemon",
       [
@@ -99,6 +100,7 @@ let package = Package(
     tests("BaselineTests", ["Baseline", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay", "TestSupport"]),
   ]
 )
 
