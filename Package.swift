@@ -32,6 +32,8 @@ let package = Package(
     // C, and what of it Swift sees
     .systemLibrary(name: "CAudit", providers: [.apt(["libaudit-dev"])]),
     .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
     .target(name: "CLinux"),
 
     // pure
@@ -41,10 +43,11 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", "CCrypto", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
+    target("Baseline", ["System", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
@@ -54,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "EventLog", "LogQuery", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "Baseline", "EventLog", "LogQuery", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -76,7 +79,9 @@ let package = Package(
     tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
-      dependencies: ["AuditControl", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      dependencies: [
+        "AuditControl", "Baseline", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay",
+      ],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
@@ -88,6 +93,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
   ]

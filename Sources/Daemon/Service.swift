@@ -24,7 +24,7 @@ package final class Service {
   let queue: BatchQueue
   let mailbox: ReceiverMailbox
   let walk: TreeWalk
-  private let status: LogStatus
+  let status: LogStatus
   let accounts = Accounts()
   let housekeeping = Condition()
   let stopping = Flag()
@@ -100,7 +100,7 @@ package final class Service {
     let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
-    let writer = SegmentWriter(logPolicy, host: host, status: status)
+    let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer())
     try check(writer)
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {

@@ -40,6 +40,19 @@ extension Service {
     return policy
   }
 
+  /// nil where the log is not to be sealed, or cannot be: a log without seals is better than none.
+  func openSealer() -> Sealer? {
+    guard settings.seal.enabled else { return nil }
+    var policy = SealPolicy()
+    policy.everyMs = settings.seal.every.milliseconds
+    policy.lines = settings.seal.lines
+    do { return try Sealer(policy, stateDirectory: settings.daemon.stateDirectory, host: host) } catch {
+      log.error("the log is not sealed: \(error)")
+      status.cannotSeal("\(error)")
+      return nil
+    }
+  }
+
   /// Refuses to start where the log can never be written. A disk that is full, read-only or failing may get well again: until then the
   /// kernel's records are kept or counted.
   func check(_ writer: SegmentWriter) throws(Failure) {

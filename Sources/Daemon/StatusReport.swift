@@ -125,6 +125,22 @@ struct StatusReport {
         ("rotations", Int64(truncatingIfNeeded: log.rotations)), ("segments", Int64(segments.map { $0.rotated.count + 1 } ?? 0)),
       ])
     object(&json, ",\"write_failures\":{", log.writeFailures.map { ($0.key, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
+    sealPart(&json)
+    json.raw("}")
+  }
+
+  private func sealPart(_ json: inout JSONWriter) {
+    if log.seal == nil && log.sealFault == nil { return }
+    json.raw(",\"seal\":{\"number\":")
+    json.integer(log.seal ?? -1)
+    if log.seal != nil {
+      json.raw(",\"time\":")
+      json.timestamp(milliseconds: log.sealTimeMs)
+    }
+    if let fault = log.sealFault {
+      json.raw(",\"fault\":")
+      json.string(fault)
+    }
     json.raw("}")
   }
 

@@ -17,7 +17,7 @@ package struct Filter: Sendable {
   package static var actionNames: [String] { Action.allCases.map { "\($0.name)" } }
 
   /// The words for ``FilterField/action`` that lines about the log itself have.
-  package static let otherActionNames = ["gap"] + DaemonAction.allCases.map(\.rawValue)
+  package static let otherActionNames = ["gap", "seal"] + DaemonAction.allCases.map(\.rawValue)
 
   /// Whether a line can say `word` as its action: ours or Elastic's, or a record type (`config-change`). Lines of programs that no file change
   /// was made of have the name of their system call, which this cannot know.
@@ -55,8 +55,10 @@ package struct Filter: Sendable {
     if sinceMs != nil || untilMs != nil {
       guard let time = line.timeMs, covers(time) else { return .no }
     }
-    if isAboutTimeOnly || fits(line) { return .matches }
-    return line.dataset == .gap ? .gap : .no
+    // About the log, not about what happened: nobody asks for it by time alone.
+    if isAboutTimeOnly { return line.dataset == .seal ? .no : .matches }
+    if fits(line) { return .matches }
+    return line.isGap ? .gap : .no
   }
 
   /// Whether that time is asked for, in milliseconds since 1970.

@@ -30,7 +30,7 @@ package enum FilterField: String, CaseIterable, Sendable {
   }
 
   /// Where in the line: one of them is enough.
-  var paths: [JSONPath] { Self.table[self] ?? [] }
+  fileprivate var paths: [JSONPath] { Self.table[self] ?? [] }
 
   /// In records of user space, and of rules, who did it and the key stand among the records' own fields.
   private static let table: [FilterField: [JSONPath]] = [
@@ -69,12 +69,14 @@ package struct FilterCondition: Sendable {
   package let globs: [Glob]
   /// Whether lines without the field are meant.
   package let wantsUnset: Bool
+  private let paths: [JSONPath]
 
   package init(_ field: FilterField, words: [[UInt8]], wantsUnset: Bool = false) {
     self.field = field
     self.words = words
     self.wantsUnset = wantsUnset
     globs = []
+    paths = field.paths
   }
 
   package init(_ field: FilterField, globs: [Glob]) {
@@ -82,6 +84,7 @@ package struct FilterCondition: Sendable {
     self.globs = globs
     words = []
     wantsUnset = false
+    paths = field.paths
   }
 
   /// Whether one of the globs fits a name.
@@ -90,9 +93,9 @@ package struct FilterCondition: Sendable {
   /// Whether the line has one of the values.
   package func holds(for line: LogLine) -> Bool {
     switch field.kind {
-    case .word: field.paths.contains { line.contains(at: $0, isWanted) }
-    case .wordOrUnset: field.paths.contains { line.contains(at: $0, isWanted) } || wantsUnset && isUnset(line)
-    case .pattern: field.paths.contains { line.contains(at: $0, matches(name:)) }
+    case .word: paths.contains { line.contains(at: $0, isWanted) }
+    case .wordOrUnset: paths.contains { line.contains(at: $0, isWanted) } || wantsUnset && isUnset(line)
+    case .pattern: paths.contains { line.contains(at: $0, matches(name:)) }
     case .name: FilterField.names.contains { line.name($0.path, raw: $0.raw, matches(name:)) }
     case .anywhere: line.containsAnywhere(hasPart) || FilterField.names.contains { line.name($0.path, raw: $0.raw, hasPart) }
     }
@@ -115,6 +118,6 @@ package struct FilterCondition: Sendable {
 
   /// The kernel's word for "none" is its largest number.
   private func isUnset(_ line: LogLine) -> Bool {
-    !field.paths.contains { line.contains(at: $0) { !$0.equals("4294967295") } }
+    !paths.contains { line.contains(at: $0) { !$0.equals("4294967295") } }
   }
 }

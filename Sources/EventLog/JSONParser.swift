@@ -1,75 +1,98 @@
 import AuditWire
 
 /// Fills a ``LogLine``'s table of values, in one pass over the bytes.
+///
+/// The text is followed by ``padding`` NUL bytes. No step goes over a NUL, because none is allowed anywhere in JSON; so every position stays in
+/// front of the padding's end, and the loads need no checks of their own.
 enum JSONParser {
-  /// Returns whether the text is one JSON object within ``LogLine``'s bounds; `tokens` is only right then.
-  static func parse(_ text: RawSpan, into tokens: inout ReusedArray<LogLine.Token>) -> Bool {
-    tokens.removeAll()
+  /// How many NUL bytes have to follow the text.
+  static let padding = 8
+
+  /// - Parameters:
+  ///   - text: with its padding.
+  ///   - tokens: memory for at least as many values as are to be read; more are refused.
+  /// - Returns: how many values there are; nil where the text is not one JSON object within ``LogLine``'s bounds.
+  static func parse(_ text: RawSpan, into tokens: UnsafeMutableBufferPointer<LogLine.Token>) -> Int? {
+    precondition(text.byteCount >= padding && text.word(text.byteCount &- padding) == 0)
     var at = skipSpace(text, 0)
-    guard text.peek(at) == UInt8(ascii: "{") else { return false }
+    guard byte(text, at) == UInt8(ascii: "{") else { return nil }
     // the containers that are open, as token indices
     var open = InlineArray<16, Int32>(repeating: 0)
     var depth = 0
+    var count = 0
     var inObject = false
     var key = Slice.none
     while true {
       // a value begins at `at`
-      guard tokens.count < LogLine.maximumValues else { return false }
-      let first = text.peek(at)
-      var token = LogLine.Token(key: key, start: at, next: tokens.count &+ 1)
-      switch first {
-      case UInt8(ascii: "\""):
-        guard let end = endOfString(text, at &+ 1, &token.isEscaped) else { return false }
+      guard count < tokens.count else { return nil }
+      let first = byte(text, at)
+      var token = LogLine.Token(key: key, start: at, next: count &+ 1)
+      if first == UInt8(ascii: "\"") {
+        guard let end = endOfString(text, at &+ 1, &token.isEscaped) else { return nil }
         token.kind = .string
         token.start &+= 1
         token.end = Int32(truncatingIfNeeded: end)
         at = end &+ 1
-        tokens.append(token)
-      case UInt8(ascii: "{"), UInt8(ascii: "["):
-        guard depth < LogLine.maximumDepth else { return false }
+      } else if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+        guard depth < LogLine.maximumDepth else { return nil }
         inObject = first == UInt8(ascii: "{")
         token.kind = inObject ? .object : .array
-        open[depth] = Int32(truncatingIfNeeded: tokens.count)
+        open[depth] = Int32(truncatingIfNeeded: count)
         depth &+= 1
-        tokens.append(token)
+        tokens[count] = token
+        count &+= 1
         at = skipSpace(text, at &+ 1)
-        if text.peek(at) != closing(inObject) {
+        if byte(text, at) != closing(inObject) {
           key = .none
-          if inObject, !member(text, &at, &key) { return false }
+          if inObject, !member(text, &at, &key) { return nil }
           continue
         }
-      case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
-        guard let end = endOfLiteral(text, at, first) else { return false }
+        count &-= 1
+      } else if first == UInt8(ascii: "t") || first == UInt8(ascii: "f") || first == UInt8(ascii: "n") {
+        guard let end = endOfLiteral(text, at, first) else { return nil }
         at = end
         token.end = Int32(truncatingIfNeeded: at)
-        tokens.append(token)
-      default:
-        guard let end = endOfNumber(text, at) else { return false }
+      } else {
+        guard let end = endOfNumber(text, at) else { return nil }
         at = end
         token.kind = .number
         token.end = Int32(truncatingIfNeeded: at)
-        tokens.append(token)
       }
+      // (an empty container's is there already)
+      tokens[count] = token
+      count &+= 1
       // behind a value, or in front of an empty container's end
       while true {
         at = skipSpace(text, at)
-        let next = text.peek(at)
-        at &+= 1
-        if next == UInt8(ascii: ",") {
-          at = skipSpace(text, at)
-          key = .none
-          if inObject, !member(text, &at, &key) { return false }
+        let next = byte(text, at)
+        // the usual case, a member behind a member
+        if next == UInt8(ascii: ","), inObject, byte(text, at &+ 1) == UInt8(ascii: "\"") {
+          at &+= 1
+          if !member(text, &at, &key) { return nil }
           break
         }
-        guard next == closing(inObject) else { return false }
+        if next == UInt8(ascii: ",") {
+          at = skipSpace(text, at &+ 1)
+          key = .none
+          if inObject, !member(text, &at, &key) { return nil }
+          break
+        }
+        guard next == closing(inObject) else { return nil }
+        at &+= 1
         depth &-= 1
         let container = Int(open[depth])
         tokens[container].end = Int32(truncatingIfNeeded: at)
-        tokens[container].next = Int32(truncatingIfNeeded: tokens.count)
-        if depth == 0 { return skipSpace(text, at) == text.byteCount }
+        tokens[container].next = Int32(truncatingIfNeeded: count)
+        if depth == 0 { return skipSpace(text, at) == text.byteCount &- padding ? count : nil }
         inObject = tokens[Int(open[depth &- 1])].kind == .object
       }
     }
+  }
+
+  @inline(__always)
+  private static func byte(_ text: RawSpan, _ at: Int) -> UInt8 {
+    assert(at < text.byteCount)
+    return text.unsafeLoad(fromUncheckedByteOffset: at, as: UInt8.self)
   }
 
   @inline(__always)
@@ -78,12 +101,16 @@ enum JSONParser {
   /// Steps over a member's name and its colon; false where none stands.
   @inline(__always)
   private static func member(_ text: RawSpan, _ at: inout Int, _ key: inout Slice) -> Bool {
-    guard text.peek(at) == UInt8(ascii: "\"") else { return false }
+    guard byte(text, at) == UInt8(ascii: "\"") else { return false }
     var isEscaped = false
     guard let end = endOfString(text, at &+ 1, &isEscaped) else { return false }
     key = Slice(start: at &+ 1, count: end &- at &- 1)
+    if byte(text, end &+ 1) == UInt8(ascii: ":"), byte(text, end &+ 2) > 0x20 {
+      at = end &+ 2
+      return true
+    }
     at = skipSpace(text, end &+ 1)
-    guard text.peek(at) == UInt8(ascii: ":") else { return false }
+    guard byte(text, at) == UInt8(ascii: ":") else { return false }
     at = skipSpace(text, at &+ 1)
     return true
   }
@@ -97,19 +124,19 @@ enum JSONParser {
   private static func endOfNumber(_ text: RawSpan, _ start: Int) -> Int? {
     func digits(_ from: Int) -> Int {
       var at = from
-      while text.peek(at) &- 0x30 <= 9 { at &+= 1 }
+      while byte(text, at) &- 0x30 <= 9 { at &+= 1 }
       return at
     }
-    let first = text.peek(start) == UInt8(ascii: "-") ? start &+ 1 : start
+    let first = byte(text, start) == UInt8(ascii: "-") ? start &+ 1 : start
     var at = digits(first)
-    guard at > first, at == first &+ 1 || text.peek(first) != UInt8(ascii: "0") else { return nil }
-    if text.peek(at) == UInt8(ascii: ".") {
+    guard at > first, at == first &+ 1 || byte(text, first) != UInt8(ascii: "0") else { return nil }
+    if byte(text, at) == UInt8(ascii: ".") {
       let end = digits(at &+ 1)
       guard end > at &+ 1 else { return nil }
       at = end
     }
-    if text.peek(at) | 0x20 == UInt8(ascii: "e") {
-      let sign = text.peek(at &+ 1)
+    if byte(text, at) | 0x20 == UInt8(ascii: "e") {
+      let sign = byte(text, at &+ 1)
       let exponent = sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") ? at &+ 2 : at &+ 1
       let end = digits(exponent)
       guard end > exponent else { return nil }
@@ -123,17 +150,19 @@ enum JSONParser {
   private static func endOfString(_ text: RawSpan, _ start: Int, _ isEscaped: inout Bool) -> Int? {
     var at = start
     while true {
-      // bytes behind the end read as 0, which ends the search like any control byte
-      let word = text.word(at)
+      // in the padding there are none but bytes that end the search, like any control byte
+      let word = at &+ 8 <= text.byteCount ? text.word(unchecked: at) : text.word(at)
+      let quotes = word ^ Swar.spread(0x22)
+      let escapes = word ^ Swar.spread(0x5c)
       let ends =
-        Swar.zeroBytes(word ^ Swar.spread(0x22)) | Swar.zeroBytes(word ^ Swar.spread(0x5c)) | (word &- Swar.spread(0x20)) & ~word
-        & Swar.spread(0x80)
-      if ends == 0 {
+        (quotes &- Swar.spread(1)) & ~quotes | (escapes &- Swar.spread(1)) & ~escapes | (word &- Swar.spread(0x20)) & ~word
+      let found = ends & Swar.spread(0x80)
+      if found == 0 {
         at &+= 8
         continue
       }
-      at &+= ends.trailingZeroBitCount / 8
-      let special = text.peek(at)
+      at &+= found.trailingZeroBitCount / 8
+      let special = byte(text, at)
       if special == 0x22 { return at }
       guard special == 0x5c, let length = escapeLength(text, at) else { return nil }
       isEscaped = true
@@ -142,9 +171,9 @@ enum JSONParser {
   }
 
   private static func escapeLength(_ text: RawSpan, _ at: Int) -> Int? {
-    switch text.peek(at &+ 1) {
+    switch byte(text, at &+ 1) {
     case UInt8(ascii: "u"):
-      for place in 2..<6 where hexValue(text.peek(at &+ place)) == nil { return nil }
+      for place in 2..<6 where hexValue(byte(text, at &+ place)) == nil { return nil }
       return 6
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
       UInt8(ascii: "r"), UInt8(ascii: "t"):
@@ -156,9 +185,12 @@ enum JSONParser {
   @inline(__always)
   private static func skipSpace(_ text: RawSpan, _ start: Int) -> Int {
     var at = start
-    while case let byte = text.peek(at), byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { at &+= 1 }
+    // nearly everything is above a blank
+    while byte(text, at) <= 0x20, isSpace(byte(text, at)) { at &+= 1 }
     return at
   }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 }
 }
 
 /// A JSON string's inside without its escapes. The escapes are well-formed (the parser saw to it); half of a surrogate

@@ -94,6 +94,7 @@ struct LineFields: ~Copyable {
   private let table: [Entry]
   /// For each place of the table, that of the member which followed last time: lines are much alike, and so most members need not be looked for.
   private var successors = InlineArray<256, UInt8>(repeating: 0)
+  private var middle = Middle()
   private static let tableBits = 8, maximumDepth = 8
   /// What lines hold and nobody asks for: in the table, so that it does not break the order.
   private static let others = [
@@ -123,6 +124,8 @@ struct LineFields: ~Copyable {
       }
     }
     self.table = table
+    func place(_ name: StaticString) -> Int { table.firstIndex { $0.object == 0 && $0.mask.0 != 0 && $0.isNamed(name) } ?? -1 }
+    (middle.opening, middle.closing) = (place("process"), place("fsaudit"))
   }
 
   /// The value of a field, absent or not.
@@ -143,10 +146,10 @@ struct LineFields: ~Copyable {
 
   /// Finds the fields of a line.
   /// - Returns: whether it looks like one JSON object.
-  mutating func scan(_ line: RawSpan) -> Bool { Self.scan(line, table, &values, &successors) }
+  mutating func scan(_ line: RawSpan) -> Bool { Self.scan(line, table, &values, &successors, &middle) }
 
   private static func scan(
-    _ line: RawSpan, _ table: [Entry], _ fields: inout [JSONValue], _ followers: inout InlineArray<256, UInt8>
+    _ line: RawSpan, _ table: [Entry], _ fields: inout [JSONValue], _ followers: inout InlineArray<256, UInt8>, _ middle: inout Middle
   ) -> Bool {
     var values = fields.mutableSpan
     for index in values.indices { values[unchecked: index] = JSONValue() }
@@ -162,7 +165,10 @@ struct LineFields: ~Copyable {
     var isFirst = true
     // the place in the table of the member before
     var place = 0
+    // where the middle of the line begins, if it is not the one that is known
+    var middleStart = -1
     while true {
+      let (before, keyStart) = (place, at)
       let guess = Int(successors[place])
       var (field, child): (UInt8, UInt8) = (.max, 0)
       if table[guess].object == object, table[guess].isAt(at, line) {
@@ -186,6 +192,18 @@ struct LineFields: ~Copyable {
             (field, child) = (table[found].field, table[found].child)
           }
         }
+      }
+      if depth == 0, place == middle.opening {
+        if middle.isAt(keyStart, line) {
+          middle.fill(&values, at: keyStart)
+          at = keyStart &+ middle.bytes.count
+          place = middle.last
+          continue
+        }
+        middleStart = keyStart
+      } else if depth == 0, place == middle.closing, middleStart >= 0 {
+        middle.remember(line, middleStart..<keyStart, values.span, last: before)
+        middleStart = -1
       }
       if place >= 0 {
         if field != .max, values[Int(field)].kind != .absent { field = .max }
@@ -257,7 +275,55 @@ struct LineFields: ~Copyable {
   }
 }
 
+extension LineFields {
+  /// What stands between `"process"` and `"fsaudit"` in the line before: who did it, with what, under which rule, on which host. Where one program
+  /// changes many files it is the same in all those lines, byte for byte, and so are its fields.
+  fileprivate struct Middle {
+    /// The places in the table of the two members.
+    var opening = -1, closing = -1
+    private(set) var bytes: [UInt8] = []
+    /// Its fields, as if it stood at the beginning of the line.
+    private var fields: [(field: Int, value: JSONValue)] = []
+    /// The place of its last member.
+    private(set) var last = 0
+    private static let maximumBytes = 4096
+
+    @inline(__always)
+    func isAt(_ start: Int, _ line: RawSpan) -> Bool {
+      !bytes.isEmpty && bytes.count <= line.byteCount &- start && line.extracting(start..<start &+ bytes.count).equals(bytes.span.bytes)
+    }
+
+    func fill(_ values: inout MutableSpan<JSONValue>, at start: Int) {
+      let offset = Int32(truncatingIfNeeded: start)
+      for index in fields.indices where values[fields[index].field].kind == .absent {
+        var value = fields[index].value
+        (value.start, value.end) = (value.start &+ offset, value.end &+ offset)
+        values[fields[index].field] = value
+      }
+    }
+
+    mutating func remember(_ line: RawSpan, _ range: Range<Int>, _ values: Span<JSONValue>, last: Int) {
+      bytes.removeAll(keepingCapacity: true)
+      fields.removeAll(keepingCapacity: true)
+      guard !range.isEmpty, range.count <= Self.maximumBytes else { return }
+      line.extracting(range).withUnsafeBytes { bytes.append(contentsOf: $0) }
+      self.last = last
+      for index in values.indices where values[index].kind != .absent && range.contains(Int(values[index].start)) {
+        var value = values[index]
+        value.start -= Int32(truncatingIfNeeded: range.lowerBound)
+        value.end -= Int32(truncatingIfNeeded: range.lowerBound)
+        fields.append((index, value))
+      }
+    }
+  }
+}
+
 extension LineFields.Entry {
+  fileprivate func isNamed(_ name: StaticString) -> Bool {
+    let entry = LineFields.Entry("\(name)".utf8.map { $0 }, 0, 0, object)
+    return entry.text == text && entry.length == length
+  }
+
   fileprivate init(_ name: [UInt8], _ first: UInt64, _ last: UInt64, _ object: UInt8) {
     (self.first, self.last, self.object, length) = (first, last, object, UInt8(name.count))
     let quoted = [UInt8(ascii: "\"")] + name + Array("\":".utf8)

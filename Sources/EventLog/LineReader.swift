@@ -17,10 +17,10 @@ package struct LineReader: ~Copyable {
   private var skipping = false
   package private(set) var skippedLines = 0
 
-  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
-  package init(_ segment: Segment) throws(SystemError) {
-    source = try LineSource.open(segment)
-  }
+  /// Opens a segment.
+  package init(_ segment: Segment) throws(SystemError) { source = try LineSource(segment) }
+
+  init(_ source: LineSource) { self.source = source }
 
   /// Calls `body` with the next whole line, without its `\n`.
   /// - Returns: false at the end. A last line without a `\n` is being written, or torn: it is none.
@@ -67,16 +67,6 @@ package final class LineSource {
   private var insideFrame = false
   private static let blockBytes = 128 << 10
 
-  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
-  package static func open(_ segment: Segment) throws(SystemError) -> LineSource {
-    do throws(SystemError) {
-      return try LineSource(path: segment.path, isCompressed: segment.isCompressed)
-    } catch {
-      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
-      return try LineSource(path: segment.path + ".zst", isCompressed: true)
-    }
-  }
-
   package init(path: String, isCompressed: Bool) throws(SystemError) {
     self.path = path
     let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -86,6 +76,16 @@ package final class LineSource {
     self.file = file
     decompressor = isCompressed ? ZSTD_createDStream() : nil
     if isCompressed && decompressor == nil { throw SystemError("open", path, .noMemory) }
+  }
+
+  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
+  package convenience init(_ segment: Segment) throws(SystemError) {
+    do throws(SystemError) {
+      try self.init(path: segment.path, isCompressed: segment.isCompressed)
+    } catch {
+      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
+      try self.init(path: segment.path + ".zst", isCompressed: true)
+    }
   }
 
   deinit { ZSTD_freeDStream(decompressor) }

@@ -5,9 +5,14 @@ import AuditWire
 /// The text may come from anybody's hand: parsing is iterative, bounded in depth and in the number of values, and never
 /// traps. It leaves a table of where the values are; strings are decoded only when asked for.
 package struct LogLine: Sendable {
+  /// The line, and behind it the parser's padding.
+  private var text: [UInt8] = []
+  /// The first ``count`` tokens are those of the line.
+  private var tokens: [Token] = []
+  private var count = 0
+
   /// The line itself, without its `\n`.
-  package private(set) var bytes: [UInt8] = []
-  private var tokens = ReusedArray<Token>(capacity: 128)
+  package var bytes: [UInt8] { text.dropLast(JSONParser.padding) }
 
   /// Deeper nesting, and more values, than any line of ours has.
   package static let maximumDepth = 16, maximumValues = 20_000
@@ -38,12 +43,22 @@ package struct LogLine: Sendable {
 
   /// Parses one line; what was parsed before is gone.
   /// - Returns: whether it is one JSON object. If not, every question is answered with nil.
-  package mutating func parse(_ text: RawSpan) -> Bool {
-    bytes.removeAll(keepingCapacity: true)
-    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
-    let good = text.byteCount < Int(Int32.max) && JSONParser.parse(text, into: &tokens)
-    if !good { tokens.removeAll() }
-    return good
+  package mutating func parse(_ line: RawSpan) -> Bool {
+    count = 0
+    guard line.byteCount < Int(Int32.max) - JSONParser.padding else { return false }
+    text.removeAll(keepingCapacity: true)
+    line.withUnsafeBytes { text.append(contentsOf: $0) }
+    for _ in 0..<JSONParser.padding { text.append(0) }
+    // a value and what separates it from the next have at least two bytes
+    let most = min(line.byteCount / 2 + 1, Self.maximumValues)
+    if tokens.count < most { tokens += repeatElement(Token(key: .none, start: 0, next: 0), count: most - tokens.count) }
+    let found = Self.fill(text, &tokens, most: most)
+    count = found ?? 0
+    return found != nil
+  }
+
+  private static func fill(_ text: [UInt8], _ tokens: inout [Token], most: Int) -> Int? {
+    tokens.withUnsafeMutableBufferPointer { JSONParser.parse(text.span.bytes, into: UnsafeMutableBufferPointer(rebasing: $0[..<most])) }
   }
 
   /// Whether there is a value at `path`, member names and array places separated by dots: `process.parent.pid`,
@@ -53,13 +68,13 @@ package struct LogLine: Sendable {
   /// The string at `path`; a number's digits, too. nil for anything else.
   package func string(_ path: String) -> String? {
     guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
-    return text(token)
+    return string(token)
   }
 
   /// The whole number at `path`, also one that is written as a string (ECS has its ids as strings).
   package func integer(_ path: String) -> Int64? {
     guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
-    return Int64(String(decoding: bytes[Int(token.start)..<Int(token.end)], as: UTF8.self))
+    return Int64(String(decoding: text[Int(token.start)..<Int(token.end)], as: UTF8.self))
   }
 
   /// The strings of the array at `path`; its other elements are left out. Empty if there is no such array.
@@ -68,7 +83,7 @@ package struct LogLine: Sendable {
     var result: [String] = []
     var child = index + 1
     while child < Int(tokens[index].next) {
-      if tokens[child].kind == .string { result.append(text(tokens[child])) }
+      if tokens[child].kind == .string { result.append(string(tokens[child])) }
       child = Int(tokens[child].next)
     }
     return result
@@ -82,8 +97,8 @@ package struct LogLine: Sendable {
     while child < Int(tokens[index].next) {
       let token = tokens[child]
       if token.kind == .string || token.kind == .number {
-        let name = String(decoding: unescape(bytes[token.key.range]), as: UTF8.self)
-        result.append((name, text(token)))
+        let name = String(decoding: unescape(text[token.key.range]), as: UTF8.self)
+        result.append((name, string(token)))
       }
       child = Int(token.next)
     }
@@ -99,7 +114,7 @@ package struct LogLine: Sendable {
     }
     var result: [UInt8] = []
     for index in stride(from: Int(token.start), to: Int(token.end), by: 2) {
-      guard let high = hexValue(bytes[index]), let low = hexValue(bytes[index + 1]) else { return nil }
+      guard let high = hexValue(text[index]), let low = hexValue(text[index + 1]) else { return nil }
       result.append(high << 4 | low)
     }
     return result
@@ -108,7 +123,7 @@ package struct LogLine: Sendable {
   /// Whether the string at `path` is `value`; spares decoding it where that is not needed.
   package func string(_ path: String, equals value: String) -> Bool {
     guard let token = find(path), token.kind == .string else { return false }
-    return token.isEscaped ? text(token) == value : bytes[Int(token.start)..<Int(token.end)].elementsEqual(value.utf8)
+    return token.isEscaped ? string(token) == value : text[Int(token.start)..<Int(token.end)].elementsEqual(value.utf8)
   }
 
   /// The exact bytes of a name: what `fsaudit.raw` keeps if it is not UTF-8, else the readable form's.
@@ -119,9 +134,16 @@ package struct LogLine: Sendable {
 
   /// `@timestamp` in milliseconds since 1970.
   package var timeMs: Int64? {
-    guard let token = find("@timestamp"), token.kind == .string else { return nil }
-    return instant(isoUTC: bytes.span.bytes.extracting(Int(token.start)..<Int(token.end)))
+    guard let index = findIndex(Self.timePath), case let token = tokens[index], token.kind == .string else { return nil }
+    return instant(isoUTC: text.span.bytes.extracting(Int(token.start)..<Int(token.end)))
   }
+
+  private static let timePath: JSONPath = "@timestamp"
+
+  /// Whether ``dataset`` is ``Dataset/gap``.
+  var isGap: Bool { contains(at: Self.datasetPath) { $0.equals("fsaudit.gap") } }
+
+  private static let datasetPath: JSONPath = "event.dataset"
 
   package var dataset: Dataset? { string("event.dataset").flatMap(Dataset.init) }
 
@@ -136,19 +158,17 @@ package struct LogLine: Sendable {
   func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
     guard let index = findIndex(path) else { return false }
     if tokens[index].kind != .array { return holds(tokens[index], test) }
-    return children(of: index).contains { child in
-      guard let member = path.member else { return holds(tokens[child], test) }
-      return findIndex([member], from: child).map { holds(tokens[$0], test) } ?? false
+    var child = index + 1
+    while child < Int(tokens[index].next) {
+      let element = if let member = path.member { findIndex([member], from: child) } else { child as Int? }
+      if let element, holds(tokens[element], test) { return true }
+      child = Int(tokens[child].next)
     }
-  }
-
-  /// The values that an object or an array holds.
-  private func children(of index: Int) -> some Sequence<Int> {
-    Swift.sequence(first: index + 1) { Int(tokens[$0].next) }.prefix { $0 < Int(tokens[index].next) }
+    return false
   }
 
   /// The same of every string and number in the line.
-  func containsAnywhere(_ test: (RawSpan) -> Bool) -> Bool { tokens.contains { holds($0, test) } }
+  func containsAnywhere(_ test: (RawSpan) -> Bool) -> Bool { tokens[..<count].contains { holds($0, test) } }
 
   /// Whether there is a string or number at `path`.
   func hasText(at path: JSONPath) -> Bool { contains(at: path) { _ in true } }
@@ -162,7 +182,7 @@ package struct LogLine: Sendable {
   private func holds(_ token: Token, _ test: (RawSpan) -> Bool) -> Bool {
     guard token.kind == .string || token.kind == .number else { return false }
     let range = Int(token.start)..<Int(token.end)
-    return token.isEscaped ? test(unescape(bytes[range]).span.bytes) : test(bytes.span.bytes.extracting(range))
+    return token.isEscaped ? test(unescape(text[range]).span.bytes) : test(text.span.bytes.extracting(range))
   }
 
   private func find(_ path: String) -> Token? { findIndex(path).map { tokens[$0] } }
@@ -170,17 +190,17 @@ package struct LogLine: Sendable {
   private func findIndex(_ path: String) -> Int? { findIndex(JSONPath(path)) }
 
   /// The first value at the path: of members of one name, the first counts.
-  private func findIndex(_ path: JSONPath) -> Int? { tokens.isEmpty ? nil : findIndex(path.names, from: 0) }
+  private func findIndex(_ path: JSONPath) -> Int? { count == 0 ? nil : findIndex(path.names, from: 0) }
 
   private func findIndex(_ names: [[UInt8]], from start: Int) -> Int? {
-    let text = bytes.span.bytes
+    let line = text.span.bytes
     var index = start
     for name in names {
       let end = Int(tokens[index].next)
       var child = index + 1
       switch tokens[index].kind {
       case .object:
-        while child < end, !text.extracting(tokens[child].key.range).equals(name.span.bytes) { child = Int(tokens[child].next) }
+        while child < end, !line.extracting(tokens[child].key.range).equals(name.span.bytes) { child = Int(tokens[child].next) }
       case .array:
         guard var place = Int(String(decoding: name, as: UTF8.self)), place >= 0 else { return nil }
         while child < end, place > 0 { (child, place) = (Int(tokens[child].next), place - 1) }
@@ -192,9 +212,9 @@ package struct LogLine: Sendable {
     return index
   }
 
-  private func text(_ token: Token) -> String {
+  private func string(_ token: Token) -> String {
     let range = Int(token.start)..<Int(token.end)
-    return String(decoding: token.isEscaped ? unescape(bytes[range]) : Array(bytes[range]), as: UTF8.self)
+    return String(decoding: token.isEscaped ? unescape(text[range]) : Array(text[range]), as: UTF8.self)
   }
 }
 

@@ -23,7 +23,7 @@ struct LongFormat: ~Copyable {
     heading(fields, line)
     if fields.equals(.dataset, "fsaudit.gap", line) {
       gap(fields, line)
-    } else if fields.equals(.dataset, "fsaudit.daemon", line) {
+    } else if fields.equals(.dataset, "fsaudit.daemon", line) || fields.equals(.dataset, "fsaudit.seal", line) {
       cells.words("the daemon reports: ")
       cells.message(fields, line)
       cells.words(".")

@@ -88,8 +88,8 @@ package struct Report: ~Copyable {
   /// Whether anybody did anything.
   package var isEmpty: Bool { totals.changes == 0 && totals.events == 0 }
 
-  /// Lines that are none.
-  package var unreadable: UInt64 { totals.unreadable }
+  /// Counts lines that could not be read where they came from, and so never came here.
+  package mutating func add(unreadable lines: Int) { totals.unreadable += UInt64(max(lines, 0)) }
 
   /// Counts what waits, before it is shown.
   mutating func finish() { timeline.finish() }

@@ -5,8 +5,8 @@ import FileChanges
 
 /// Of the events of an audit.log those that match, as lines.
 ///
-/// Every event is interpreted, because the directory map learns from it; but only those that the filter cannot refuse by their records are
-/// encoded and parsed, which is most of the work.
+/// Only those events are encoded and parsed that the filter cannot refuse by their records. The others are still interpreted, because the
+/// directory map learns from them where a later one was, unless nobody asks for that.
 ///
 /// The map starts empty and learns from the events, so a path relative to a directory that no event named is marked as a guess.
 struct EventSelector: ~Copyable {
@@ -20,6 +20,7 @@ struct EventSelector: ~Copyable {
   private let names: [FilterCondition]
   private let serials: [FilterCondition]
   private let isRefusing: Bool
+  private let needsPaths: Bool
   private var lastTime: Int64 = 0
   /// How many bytes of lines are passed on at a time.
   private static let blockBytes = 1 << 16
@@ -27,6 +28,7 @@ struct EventSelector: ~Copyable {
   init(_ selection: consuming Selection, wantsRecords: Bool, inBlocks: Bool, names sources: NameSources, hostName: String) {
     let filter = selection.filter
     isRefusing = !selection.needsEveryLine && !filter.wantsEverything
+    needsPaths = selection.needsPaths || !wantsRecords && !selection.isCounting
     actors = ActorVerdicts(filter)
     names = filter.conditions.filter { $0.field.kind == .name }
     serials = filter.conditions.filter { $0.field == .serial }
@@ -37,6 +39,7 @@ struct EventSelector: ~Copyable {
   }
 
   mutating func take(_ event: borrowing Event, _ matches: inout Matches) {
+    if isRefusing, !needsPaths, isRefused(event) { return }
     typed.read(event)
     interpreter.interpret(event, &typed)
     // there is nothing to be walked
@@ -80,13 +83,42 @@ struct EventSelector: ~Copyable {
     }
   }
 
+  /// Whether the filter refuses the event by its time, its serial or the actor in its SYSCALL record, before anything else of it is read.
+  private mutating func isRefused(_ event: borrowing Event) -> Bool {
+    if !headMayMatch(event) { return true }
+    guard !actors.isEmpty, let actor = EventSelector.actor(of: event) else { return false }
+    return actors.verdict(on: event.text.storage.span.bytes.extracting(actor.range)) == false
+  }
+
+  /// What ``TypedEvent/actor`` will be; nil where other records than those of a call name somebody, too.
+  private static func actor(of event: borrowing Event) -> Slice? {
+    var actor: Slice?
+    for record in event.records {
+      switch record.type.rawValue {
+      case RecordType.path.rawValue, RecordType.cwd.rawValue, RecordType.proctitle.rawValue: continue
+      case RecordType.syscall.rawValue where actor == nil:
+        // the fields in front of ppid have no p
+        let text = event.text.storage.span.bytes
+        guard let start = text.firstIndex(of: UInt8(ascii: "p"), from: Int(record.body.start), before: record.body.end),
+          text.hasPrefix("ppid=", at: start)
+        else { return nil }
+        actor = Slice(start: start, count: record.body.end - start)
+      default: return nil
+      }
+    }
+    return actor
+  }
+
+  private func headMayMatch(_ event: borrowing Event) -> Bool {
+    if !selection.filter.covers(event.time) { return false }
+    if serials.isEmpty { return true }
+    let digits = Array("\(event.serial)".utf8)
+    return serials.allSatisfy { $0.words.contains(digits) }
+  }
+
   /// Whether the filter may want one of the event's lines. False only where it cannot.
   private mutating func mayMatch(_ event: borrowing Event) -> Bool {
-    if !selection.filter.covers(event.time) { return false }
-    if !serials.isEmpty {
-      let digits = Array("\(event.serial)".utf8)
-      if !serials.allSatisfy({ $0.words.contains(digits) }) { return false }
-    }
+    if !headMayMatch(event) { return false }
     if !names.isEmpty, !namesMayMatch() { return false }
     // other records name somebody, too
     if actors.isEmpty || !typed.hasSyscall && !typed.hasUring || !typed.otherRecords.isEmpty { return true }

@@ -13,6 +13,8 @@ package struct Question: Sendable {
   package var followedFile: [UInt8]?
   /// Whether the kernel's records are wanted instead of lines: of auditd's logs alone.
   package var wantsRecords = false
+  /// Whether only the number of matches is wanted: what is passed on may lack paths.
+  package var isCounting = false
   /// Whether many lines may be passed on as one, uncounted, where all are wanted.
   package var takesBlocks = false
 
@@ -63,7 +65,9 @@ package struct LogQuery {
         while stream.more(&nothing, &unheard) {}
         return history.life(of: path)
       }
-      streams.append(stream(source, Selection(question.filter, life: life)))
+      var selection = Selection(question.filter, life: life)
+      selection.isCounting = question.isCounting
+      streams.append(stream(source, selection))
     }
     var queues = streams.map { _ in Matches(isReversed: question.isReversed, limit: question.limit) }
     var hasEnded = streams.map { _ in false }

@@ -84,7 +84,7 @@ final class OwnLog: LineStream {
   private func open(_ segment: Segment, _ source: LineSource?, _ outcome: inout Outcome) {
     do throws(SystemError) {
       let bytes: LineSource
-      if let source { bytes = source } else { bytes = try LineSource.open(segment) }
+      if let source { bytes = source } else { bytes = try LineSource(segment) }
       current = SegmentScan(bytes, segment)
     } catch  where error.code == .noSuchFileOrDirectory {
       // retention has deleted it meanwhile
@@ -99,8 +99,24 @@ final class OwnLog: LineStream {
       current = nil
       report(error.failure(advice: error.code == .badMessage ? "the segment is damaged: what was read before it is shown" : ""), &outcome)
     }
+    let refused = Self.judge(scan, &selection, &prefilter, &matches)
+    outcome.corrupt += refused.count
+    outcome.tooLong += scan.takeTooLong()
+    for line in refused.prefix(max(0, Self.placeLimit - named)) {
+      complain("fsaudit: \(printable(scan.path)):\(line): no line of the log, or a damaged one")
+      named += 1
+    }
+  }
+
+  /// Adds the lines of the block that match. (Static, so that nothing is looked up through the object for every line.)
+  /// - Returns: the numbers of those that are none.
+  private static func judge(
+    _ scan: SegmentScan, _ selection: inout Selection, _ prefilter: inout LinePrefilter?, _ matches: inout Matches
+  ) -> [Int] {
     prefilter?.restart()
-    let (filter, isTimed) = (selection.filter, selection.filter.sinceMs != nil || selection.filter.untilMs != nil)
+    var refused: [Int] = []
+    let filter = selection.filter
+    let isTimed = !selection.needsEveryLine && (filter.sinceMs != nil || filter.untilMs != nil)
     scan.eachLine { block, range, isTorn in
       let line = UnsafeRawBufferPointer(rebasing: block[range]).bytes
       // a line as our encoder writes it, that cannot be wanted: all but its ends is passed over
@@ -109,16 +125,12 @@ final class OwnLog: LineStream {
         if isTimed, let time = startTime(line), !filter.covers(time) { return }
       }
       guard !isTorn, let verdict = selection.verdict(on: line) else {
-        outcome.corrupt += 1
-        named += 1
-        if named <= Self.placeLimit {
-          complain("fsaudit: \(printable(scan.path)):\(scan.lineNumber): no line of the log, or a damaged one")
-        }
+        refused.append(scan.lineNumber)
         return
       }
       if verdict != .no { matches.add(line, timeMs: selection.line.timeMs ?? 0, isGap: verdict == .gap) }
     }
-    outcome.tooLong += scan.takeTooLong()
+    return refused
   }
 
   private func report(_ failure: Failure, _ outcome: inout Outcome) {

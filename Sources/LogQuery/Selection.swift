@@ -8,6 +8,8 @@ struct Selection {
   var life: FileLife?
   /// Takes the names that all files ever had; nothing matches meanwhile.
   let history: NameHistory?
+  /// Whether nobody looks at the lines that match.
+  var isCounting = false
   private(set) var line = LogLine()
 
   init(_ filter: Filter, life: FileLife? = nil, history: NameHistory? = nil) {
@@ -18,6 +20,12 @@ struct Selection {
 
   /// Whether every line has to be looked at, whatever the filter says.
   var needsEveryLine: Bool { life != nil || history != nil }
+
+  /// Whether the filter asks for more than who made which call when.
+  var needsPaths: Bool {
+    let known: Set<FilterField> = [.key, .user, .auid, .pid, .ppid, .session, .exe, .comm, .syscall, .result, .host, .serial]
+    return needsEveryLine || !(filter.conditions + filter.exclusions).allSatisfy { known.contains($0.field) }
+  }
 
   /// The verdict on a line; nil where it is none.
   mutating func verdict(on bytes: RawSpan) -> Filter.Verdict? {

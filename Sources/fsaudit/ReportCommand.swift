@@ -64,12 +64,14 @@ struct ReportCommand: ParsableCommand {
         start = end + 1
       }
     }
+    report.add(unreadable: outcome.corrupt)
     if let html {
       try write(&report, to: html)
     } else {
       var output = Output()
       let style = TextStyle(Terminal())
       try report.write(kind, format, top: top, style: style, origin: origin) { try output.lines($0) }
+      try output.flush()
     }
     if outcome.exit != .ok, outcome.exit != .findings { throw ExitCode(outcome.exit.rawValue) }
     if report.isEmpty { throw ExitCode(ExitStatus.findings.rawValue) }
@@ -82,6 +84,7 @@ struct ReportCommand: ParsableCommand {
     let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
     var output = Output(descriptor: file.raw)
     try report.writePage(top: top, origin: origin) { try output.lines($0) }
+    try output.flush()
   }
 }
 

@@ -69,6 +69,7 @@ struct SearchCommand: ParsableCommand {
     question.isReversed = reverse
     question.followedFile = try followedFile()
     question.wantsRecords = format == .raw
+    question.isCounting = count
     question.takesBlocks = format == .json && !count
     var printer = MatchPrinter(format, namesHosts: try logs.sources().count > 1)
     let isCounting = count

@@ -41,7 +41,8 @@ struct StatusCommand: ParsableCommand {
     guard line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) else {
       throw Failure("the daemon's answer cannot be read", advice: "is it another version? restart it", exit: .inputOutput)
     }
-    let status = StatusText(line)
+    let hasFirstKey = (try? System.status(of: settings.daemon.stateDirectory + "/" + SealKeyFile.initialName)) != nil
+    let status = StatusText(line, hasFirstKey: hasFirstKey)
     if json {
       var output = Output()
       try output.line(answer.span.bytes.extracting(0..<max(0, answer.count - 1)))
@@ -70,7 +71,13 @@ struct StatusCommand: ParsableCommand {
 /// The status as a person reads it.
 private struct StatusText {
   private let line: LogLine
-  init(_ line: LogLine) { self.line = line }
+  /// Whether the seal's first key is still on this host.
+  private let hasFirstKey: Bool
+
+  init(_ line: LogLine, hasFirstKey: Bool) {
+    self.line = line
+    self.hasFirstKey = hasFirstKey
+  }
 
   private func number(_ path: String) -> Int64 { line.integer(path) ?? 0 }
 
@@ -90,13 +97,14 @@ private struct StatusText {
     if let missing = line.string("missing_rules") {
       faults.append("somebody removed \(missing): bring them back with `systemctl reload fsaudit`")
     }
+    if let fault = line.string("log.seal.fault") { faults.append("the log is not sealed: \(fault)") }
     if let cause = line.string("stalled_by") { faults.append("nothing can be written: \(cause)") }
     return faults
   }
 
   var text: String {
     let enabled = ["off", "on", "on, locked until reboot"][min(2, max(0, Int(number("kernel.enabled"))))]
-    let rows =
+    var rows =
       faults.map { ("FAULT", $0) } + [
         ("daemon", "running, pid \(number("pid")), version \(line.string("version") ?? "?"), since \(line.string("started") ?? "?")"),
         ("source", "\(line.string("source") ?? "?"); kernel audit is \(enabled), registered pid \(number("kernel.pid"))"),
@@ -123,6 +131,10 @@ private struct StatusText {
           "\(number("directory_map.directories")) known (\(number("directory_map.entries")) objects, \(number("directory_map.bytes") >> 20) MiB)\(number("directory_map.walking") != 0 ? ", walking" : "")"
         ),
       ]
+    if let seal = line.integer("log.seal.number"), seal >= 0 {
+      let key = hasFirstKey ? "; its first key is still on this host: `fsaudit log key`" : ""
+      rows.append(("seal", "number \(seal), \(line.string("log.seal.time") ?? "?")\(key)"))
+    }
     return rows.map { name, value in name + String(repeating: " ", count: 13 - name.count) + printable(value) }.joined(separator: "\n")
   }
 }

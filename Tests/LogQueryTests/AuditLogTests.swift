@@ -26,6 +26,10 @@ import Testing
       let answer = try ask([.audit(files: [log])]) { $0.filter = filter }
       #expect(answer.lines == wanted, "\(filter)")
       #expect(answer.outcome.matched == wanted.count && answer.outcome.exit == (wanted.isEmpty ? .findings : .ok))
+      let serials = Set(wanted.compactMap { parsed($0).sequence })
+      let records = try ask([.audit(files: [log])]) { ($0.filter, $0.wantsRecords) = (filter, true) }
+      #expect(records.serials == serials, "\(filter)")
+      #expect(try ask([.audit(files: [log])]) { ($0.filter, $0.isCounting) = (filter, true) }.outcome == answer.outcome, "\(filter)")
       found += wanted.count
     }
     #expect(found > 0)

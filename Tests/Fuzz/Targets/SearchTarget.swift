@@ -65,7 +65,11 @@ private func filter(_ mode: UInt8) -> Filter {
     FilterCondition(.path, globs: [Glob([0x2a, 0xff, 0x2a])]), words(.comm, "mv"), words(.session, "1"), words(.inode, "5"),
   ]
   let place = Int(mode & 0x1f)
-  if place < conditions.count { filter.conditions = [conditions[place]] } else { filter.exclusions = [conditions[place % conditions.count]] }
+  if place < conditions.count {
+    filter.conditions = [conditions[place]]
+  } else {
+    filter.exclusions = [conditions[place % conditions.count]]
+  }
   if mode & 0x20 != 0 { (filter.sinceMs, filter.untilMs) = (1_795_232_602_000, 1_795_232_603_000) }
   return filter
 }
