@@ -76,6 +76,16 @@ def audit_logs(scratch, programs, log, rounds, say):
     return results
 
 
+def report(scratch, programs, rounds, say):
+    """The count of changes by file, over the events 0.1 s apart. (aureport needs minutes for them in one burst.)"""
+    path = f"{scratch}/sparse.log"
+    return compare(
+        {
+            "aureport": ["aureport", "-f", "--summary", "-if", path],
+            "fsaudit": [programs["fsaudit"], "report", "files", "--audit-log", path],
+        }, rounds, say)
+
+
 def own_log(scratch, programs, log, rounds, say):
     """Results by how the segment is packed, and by how much of it is found. A segment of some 100 MB."""
     directory = f"{scratch}/segments"
