@@ -33,6 +33,7 @@ let package = Package(
     .systemLibrary(name: "CAudit", providers: [.apt(["libaudit-dev"])]),
     .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
     .target(name: "CLinux"),
 
     // pure
@@ -45,6 +46,8 @@ let package = Package(
     target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", "CCrypto", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
+    target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
+    target("Baseline", ["System", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
@@ -54,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "AuditWire", "EventLog", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "Baseline", "EventLog", "LogQuery", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -76,17 +79,21 @@ let package = Package(
     tests("DifferentialTests", ["CAuparse", "EventLog", "AuditEvents", "AuditWire", "Replay"]),
     .target(
       name: "FuzzTargets",
-      dependencies: ["AuditControl", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay"],
+      dependencies: [
+        "AuditControl", "Baseline", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay",
+      ],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    tests("LogQueryTests", ["LogQuery", "EventLog", "AuditWire", "CCompression", "System", "TestSupport", systemPackage, "Replay"]),
     // What only the built program can show: on the live kernel, and without it.
     .testTarget(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
   ]

@@ -40,7 +40,9 @@ package enum RuleFile {
     for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       guard let arguments = ruleArguments(line: line) else { continue }
       let place = "\(printable(file)):\(index + 1)"
-      do {
+      do throws(Failure) {
+        // C, and so libaudit, would take the rule to end there
+        if line.contains(0) { throw Failure("there is a NUL byte in the line", advice: "is this a rule file?", exit: .usage) }
         result.append(RuleFileLine(file: file, number: index + 1, content: .success(try RuleLine(arguments, paths: paths))))
       } catch {
         let failure = Failure("\(place): \(error.message)", advice: error.advice, exit: error.exit)

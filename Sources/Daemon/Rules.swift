@@ -5,7 +5,7 @@ import FileChanges
 /// What the kernel's rules mean to the interpreter: which paths they cover, and which trees are to be known by heart.
 package struct WatchedTrees: Sendable, Equatable {
   package var scopes: [CoverageScope] = []
-  /// Directories whose trees a rule watches, outermost only.
+  /// Directories whose trees a rule watches, and files that a rule watches, outermost only.
   package var roots: [[UInt8]] = []
 
   /// From the kernel's rules, ours and others': a record tells only the first that matched (AUDIT-FACTS 6).
@@ -19,18 +19,14 @@ package struct WatchedTrees: Sendable, Equatable {
         // a rule with perm= leaves the choice of calls to it: libaudit's mask is the same choice made earlier
         calls: scope.permissions.isEmpty && scope.syscalls != .all ? scope.syscalls.words : [])
     }
-    roots = WatchedTrees.outermost(all.filter { $0.kind == .directory }.map(\.path))
+    roots = WatchedTrees.outermost(all.map(\.path))
   }
 
   /// Drops the paths that lie below others, and duplicates.
   package static func outermost(_ paths: [[UInt8]]) -> [[UInt8]] {
-    var kept: [[UInt8]] = []
-    for path in paths.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      let isBelow = kept.contains { root in
-        path.starts(with: root) && (path.count == root.count || root.last == UInt8(ascii: "/") || path[root.count] == UInt8(ascii: "/"))
-      }
-      if !isBelow { kept.append(path) }
+    let all = Set(paths)
+    return all.sorted { $0.lexicographicallyPrecedes($1) }.filter { path in
+      !path.indices.contains { path[$0] == UInt8(ascii: "/") && $0 < path.count - 1 && all.contains(Array(path[..<max(1, $0)])) }
     }
-    return kept
   }
 }

@@ -26,7 +26,8 @@ struct StatusReport {
   var startedMs: Int64
   var source: Settings.Source.Kind
   var kernel: KernelStatus
-  var rules: Int
+  /// The kernel's.
+  var rules: [Rule]
   var ourRules: Int
   /// Lines whose rules somebody removed.
   var missingRules: [String]
@@ -49,7 +50,12 @@ struct StatusReport {
     json.raw(",\"source\":")
     json.string(source.rawValue)
     object(&json, ",\"kernel\":{", kernelFields)
-    object(&json, ",\"rules\":{", [("total", Int64(rules)), ("ours", Int64(ourRules)), ("missing", Int64(missingRules.count))])
+    object(
+      &json, ",\"rules\":{",
+      [
+        ("total", Int64(rules.count)), ("ours", Int64(ourRules)), ("recording", Int64(rules.recordingCount)),
+        ("missing", Int64(missingRules.count)),
+      ])
     if !missingRules.isEmpty {
       json.raw(",\"missing_rules\":")
       json.string(missingRules.briefly)

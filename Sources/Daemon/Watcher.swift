@@ -35,6 +35,9 @@ package final class Watcher {
   private let host = hostName()
 
   private var lost: UInt32 = 0
+  private var auditSwitch = AuditSwitch(nowMs: milliseconds(CLOCK_REALTIME))
+  /// When a record has said that kernel audit was switched off.
+  private var switchedOffMs: Int64?
   /// Somebody has changed rules, perhaps ours.
   private var rulesMayDiffer = false
   /// When all paths were last known to be watched, and since when those are not that are not.
@@ -174,7 +177,10 @@ package final class Watcher {
     while total < 4096 {
       let outcome = try stream.receive { type, text in
         let type = RecordType(rawValue: type)
-        if type == .configChange { rulesMayDiffer = true }
+        if type == .configChange {
+          rulesMayDiffer = true
+          if ConfigChange.switchesOff(text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+        }
         pipeline.add(type: type, text: text, node: empty.span.bytes, now: now)
       }
       total += outcome.records
@@ -190,6 +196,11 @@ package final class Watcher {
       feed.report(Gap(.kernelLost, count: UInt64(now.lost - lost), untilMs: milliseconds(CLOCK_REALTIME)))
     }
     lost = now.lost
+    if let gap = auditSwitch.look(isOn: now.enabled != 0, switchedOffMs: switchedOffMs, nowMs: milliseconds(CLOCK_REALTIME)) {
+      if now.enabled == 0 { complain("fsaudit: somebody switched kernel audit off: nothing is shown until `auditctl -e 1`") }
+      feed.report(gap)
+    }
+    switchedOffMs = nil
   }
 
   /// Once a second: sees to it that the rules are where their paths lead, and says where they are not.

@@ -54,10 +54,10 @@ package struct LineReader: ~Copyable {
 }
 
 /// Bytes of a plain or compressed file.
-final class LineSource {
+package final class LineSource {
+  package let inode: UInt64
   private let file: Descriptor
   private let path: String
-  let inode: ino_t
   private let decompressor: OpaquePointer?
   private var input: [UInt8] = []
   private var inputStart = 0
@@ -67,19 +67,19 @@ final class LineSource {
   private var insideFrame = false
   private static let blockBytes = 128 << 10
 
-  init(path: String, isCompressed: Bool) throws(SystemError) {
+  package init(path: String, isCompressed: Bool) throws(SystemError) {
     self.path = path
     let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     let status = try file.status()
     guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
-    inode = status.st_ino
+    inode = UInt64(status.st_ino)
     self.file = file
     decompressor = isCompressed ? ZSTD_createDStream() : nil
     if isCompressed && decompressor == nil { throw SystemError("open", path, .noMemory) }
   }
 
   /// Opens a segment. One that has been compressed since it was listed is found under its new name.
-  convenience init(_ segment: Segment) throws(SystemError) {
+  package convenience init(_ segment: Segment) throws(SystemError) {
     do throws(SystemError) {
       try self.init(path: segment.path, isCompressed: segment.isCompressed)
     } catch {
@@ -90,9 +90,9 @@ final class LineSource {
 
   deinit { ZSTD_freeDStream(decompressor) }
 
-  /// Appends what comes next.
+  /// Appends what comes next, some 128 KiB.
   /// - Returns: false at the end.
-  func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
+  package func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
     guard let decompressor else { return try fill(&buffer) > 0 }
     while true {
       if inputStart == input.count && !hasMore {

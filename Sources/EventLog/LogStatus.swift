@@ -25,8 +25,10 @@ package final class LogStatus: Sendable {
   }
 
   private let state = Mutex(Counters())
+  private let rotation: Condition?
 
-  package init() {}
+  /// - Parameter rotation: signalled after every rotation: there is work for the ``Housekeeper``.
+  package init(rotation: Condition? = nil) { self.rotation = rotation }
 
   package var counters: Counters { state.withLock { $0 } }
 
@@ -41,7 +43,10 @@ package final class LogStatus: Sendable {
 
   func opened(segmentBytes: Int64) { state.withLock { $0.segmentBytes = segmentBytes } }
 
-  func rotated() { state.withLock { $0.rotations += 1 } }
+  func rotated() {
+    state.withLock { $0.rotations += 1 }
+    rotation?.signal()
+  }
 
   func failed(_ code: Errno) {
     state.withLock {

@@ -65,7 +65,7 @@ package struct SealedLog: Sendable {
       let rotated = try SegmentSet(directory: directory).rotated
       // Rotated meanwhile: it may be in the list, or not.
       let now = try? status(of: path).st_ino
-      if now == live?.inode { return (live, rotated) }
+      if now.map(UInt64.init) == live?.inode { return (live, rotated) }
     }
   }
 

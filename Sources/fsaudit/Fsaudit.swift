@@ -10,7 +10,9 @@ struct Fsaudit: ParsableCommand {
     abstract: "Which files changed, how, when and who did it — and whether anything was missed.",
     version: version,
     subcommands: [
-      WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, LogCommand.self, StatusCommand.self,
+      WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, ReportCommand.self, LogCommand.self,
+      BaselineCommand.self,
+      StatusCommand.self,
     ])
 }
 

@@ -1,3 +1,4 @@
+import System
 import TestSupport
 import Testing
 
@@ -11,6 +12,13 @@ private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
 
 @Suite struct RuleCheckTests {
   /// One line, the word that its finding must contain, and how bad it is.
+  @Test func aNULIsNoPartOfARule() throws {
+    let lines = RuleFile.parse(Array("-w /etc\0/passwd -p w -k x\n# \0\n".utf8), file: "a.rules")
+    #expect(lines.count == 1)
+    #expect(throws: Failure.self) { try lines[0].content.get() }
+    if case .failure(let failure) = lines[0].content { #expect(failure.message.hasPrefix("a.rules:1: ")) }
+  }
+
   @Test(arguments: [
     ("-a always,exit -S open -F path=/etc/passwd", "warning: no arch="), ("-a always,exit -F path=/etc/passwd -F perm=wa", "cheaper"),
     ("-a always,exit -F arch=b64 -F path=/etc/passwd -F perm=wa", "note: no -S"), ("-a always,exit -S all", "records every system call"),

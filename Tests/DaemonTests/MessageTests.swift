@@ -20,6 +20,35 @@ import Testing
     #expect(trouble.note(isStalled: false, nowMs: 69_000) == .writesAgain(60))
   }
 
+  @Test func auditThatIsSwitchedOffLeavesAGap() {
+    func isOff(_ text: String) -> Bool { ConfigChange.switchesOff(Array(text.utf8).span.bytes) }
+    let header = "audit(1.000:1): op=set"
+    #expect(isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=1"))
+    #expect(!isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=0"))
+    #expect(!isOff("\(header) audit_enabled=1 old=1 auid=0 ses=1 res=1") && !isOff("\(header) audit_backlog_limit=0 old=1 res=1"))
+
+    func removed(_ text: String) -> [String] {
+      ConfigChange.removedKeys(Array(text.utf8).span.bytes).map { String(decoding: $0, as: UTF8.self) }
+    }
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=\"srv\" list=4 res=1") == ["srv"])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=610162 list=4 res=1") == ["a", "b"])
+    #expect(removed("audit(1.000:1): auid=0 ses=4294967295op=remove_rule path=\"/srv\" key=\"srv\" list=4 res=1") == ["srv"])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=add_rule key=\"srv\" list=4 res=1") == [])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=\"srv\" list=4 res=0") == [])
+
+    var audit = AuditSwitch(nowMs: 1)
+    #expect(audit.look(isOn: true, switchedOffMs: nil, nowMs: 2) == nil)
+    // off and on between two looks
+    #expect(audit.look(isOn: true, switchedOffMs: 3, nowMs: 4).map { [$0.sinceMs, $0.untilMs] } == [3, 4])
+    // off for a while
+    #expect(audit.look(isOn: false, switchedOffMs: 5, nowMs: 6).map { [$0.sinceMs, $0.untilMs] } == [5, 6])
+    #expect(audit.look(isOn: false, switchedOffMs: nil, nowMs: 7) == nil)
+    #expect(audit.look(isOn: true, switchedOffMs: nil, nowMs: 8).map { [$0.sinceMs, $0.untilMs] } == [5, 8])
+    // the record that said so was lost
+    #expect(audit.look(isOn: false, switchedOffMs: nil, nowMs: 9).map { [$0.sinceMs, $0.untilMs] } == [8, 9])
+    #expect(audit.look(isOn: true, switchedOffMs: nil, nowMs: 10).map { [$0.sinceMs, $0.untilMs] } == [8, 10])
+  }
+
   @Test func missingRulesAreToldWhenTheyGoAndWhenTheyAreBack() {
     var missing = MissingRules()
     var change = missing.update([], seenMs: 1)
@@ -39,5 +68,14 @@ import Testing
   @Test func longListsEnd() {
     #expect(["a", "b"].briefly == "a, b")
     #expect((1...23).map(String.init).briefly.hasSuffix(", 20 and 3 more"))
+  }
+
+  @Test func onlyTheOutermostTreesAreWalked() {
+    func outermost(_ paths: [String]) -> [String] {
+      WatchedTrees.outermost(paths.map { Array($0.utf8) }).map { String(decoding: $0, as: UTF8.self) }
+    }
+    #expect(outermost(["/a/b/c", "/a-b", "/a", "/a", "/a/c", "/b/x"]) == ["/a", "/a-b", "/b/x"])
+    #expect(outermost(["/a", "/", "/b"]) == ["/"])
+    #expect(outermost([]) == [])
   }
 }

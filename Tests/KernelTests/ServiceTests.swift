@@ -1,3 +1,4 @@
+import AuditControl
 import EventLog
 import Glibc
 import System
@@ -56,8 +57,12 @@ extension KernelTests {
           type=EOE msg=\(id)
 
           """
-        let result = try run(
-          fsauditBinary, ["run", "--source", "plugin", "--config", daemon.home["fsaudit.toml"]], input: Array(input.utf8))
+        // as the file for auditd says, which gives its plugins no more than two arguments (auditd-plugins(5))
+        let file = try contents(of: #filePath.split(separator: "/Tests/")[0] + "/systemd/auditd-plugin.conf", limitBytes: 1 << 16)
+        let line = String(decoding: file, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("args = ") }
+        let arguments = try #require(line).split(separator: " ").dropFirst(2).map(String.init)
+        #expect(arguments.count <= 2)
+        let result = try run(fsauditBinary, arguments + ["--config", daemon.home["fsaudit.toml"]], input: Array(input.utf8))
         #expect(result.status == 0)
         let lines = try parse(daemon.logBytes()).filter { $0.dataset != .seal }
         #expect(lines.map { $0.string("event.dataset") } == ["fsaudit.daemon", "fsaudit.file", "fsaudit.daemon"])
@@ -110,6 +115,41 @@ extension KernelTests {
         let after = try kernelStatus()
         #expect(after.backlogLimit == before.backlogLimit && after.backlogWaitTime == before.backlogWaitTime && after.pid == 0)
         #expect(try run(fsauditBinary, ["status", "--json", "--config", daemon.configuration]).status == 1)
+      }
+    }
+
+    /// `auditctl -e 0`, too short for a look at the kernel's status, and then long enough for one.
+    @Test func auditSwitchedOff() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon()
+        try daemon.start()
+        try daemon.settle()
+        func gaps() throws -> Int {
+          try parse(daemon.logBytes()).count { $0.string("fsaudit.gap.detail")?.hasPrefix("kernel audit") == true }
+        }
+        var audit = try KernelAudit()
+        try audit.set(.enabled(0))
+        try audit.set(.enabled(1))
+        try daemon.wait { $0.integer("gaps.coverage") == 1 }
+        try audit.set(.enabled(0))
+        try daemon.wait { $0.integer("gaps.coverage") == 2 && $0.integer("kernel.enabled") == 0 }
+        try audit.set(.enabled(1))
+        try daemon.wait { $0.integer("gaps.coverage") == 3 }
+        try daemon.settle()
+        #expect(try gaps() == 3)
+        try daemon.stop()
+      }
+    }
+
+    /// What auditd's pipe should be is a directory, or holds no records.
+    @Test func pluginWithoutRecords() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(source: "kind = \"plugin\"")
+        let broken = try run("sh", ["-c", "exec \"$0\" run --config \"$1\" </", fsauditBinary, daemon.configuration])
+        #expect(broken.status == 5 && broken.errorText.contains("auditd's stream"), "\(broken.status) \(broken.errorText)")
+        let binary = try run(
+          fsauditBinary, ["run", "--config", daemon.configuration], input: [0, 0, 0, 0] + [UInt8](repeating: 7, count: 100))
+        #expect(binary.status == 5 && binary.errorText.contains("makes no sense"), "\(binary.status) \(binary.errorText)")
       }
     }
 
@@ -208,6 +248,27 @@ extension KernelTests {
           #expect(gap.string("fsaudit.gap.detail")?.contains("10-test.rules:2: ") == true, "\(gap.json)")
           #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
         }
+      }
+    }
+
+    /// Without a rule it is blind, and says so until there is one.
+    @Test func withoutRules() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(rules: "-a never,exit -F arch=b64 -S open -k nothing")
+        let others = try kernelRules().compactMap(Rule.init(data:)).recordingCount
+        try #require(others == 0, "the kernel has rules of somebody else's")
+        func status() throws -> ProgramResult { try run(fsauditBinary, ["status", "--config", daemon.configuration]) }
+        try daemon.start()
+        #expect(try daemon.messages().contains("nothing is recorded: "))
+        let blind = try status()
+        #expect(blind.status == 1 && blind.text.hasPrefix("FAULT        no rule in the kernel records anything"), "\(blind)")
+        try daemon.setRules("-w TREE -p wa -k tree")
+        daemon.signal(SIGHUP)
+        try daemon.wait { $0.integer("rules.recording") == 2 }
+        let well = try status()
+        #expect(well.status == 0 && !well.text.contains("FAULT"), "\(well)")
+        let stopped = try daemon.stop()
+        #expect(stopped.errorText.split(separator: "nothing is recorded").count == 2, "\(stopped.errorText)")
       }
     }
 

@@ -72,12 +72,12 @@ final class TestDaemon {
 
   /// Ends it in order.
   @discardableResult
-  func stop() throws -> ProgramResult {
+  func stop(expecting status: Int32 = 0) throws -> ProgramResult {
     let running = try #require(program, "the daemon was never started")
     running.signal(SIGTERM)
     let result = try running.wait(seconds: 20)
     program = nil
-    #expect(result.status == 0, "\(result.errorText)")
+    #expect(result.status == status, "\(result.errorText)")
     return result
   }
 

@@ -19,8 +19,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case log
   /// A settings file.
   case settings
+  /// A whole log, of auditd's or ours, that a question is asked of.
+  case search
   /// A sealed log, from anybody's hand.
   case seal
+  /// The baseline's configuration, and what it says about paths that its own lines suggest.
+  case baseline
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -29,13 +33,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .rules: parseRules(input)
     case .log: readLogLine(input)
     case .settings: parseSettings(input)
+    case .search: FuzzTargets.search(input)
     case .seal: verifySeals(input)
+    case .baseline: readBaseline(input)
     }
   }
 }
 
 /// A precondition whose message a release build prints, too.
-private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+func require(_ holds: Bool, _ message: @autoclosure () -> String) {
   if !holds { fatalError(message()) }
 }
 
@@ -230,8 +236,14 @@ private func readLogLine(_ input: [UInt8]) {
   _ = line.dataset
   _ = line.sequence
   _ = line.name("file.path", raw: "fsaudit.raw.path")
-  let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
-  require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+  for format in LineFormat.allCases {
+    let formatter = LineFormatter(format, TextStyle(colour: true, columns: 80))
+    formatter.format(input.span.bytes, nowMs: 0) { output in
+      let isForPeople = format == .text || format == .long
+      let hazards = output.withUnsafeBytes { $0.contains { $0 < 0x20 && $0 != 0x1b && $0 != 0x0a || $0 == 0x7f } }
+      require(!isForPeople || !hazards, "a control byte reaches the terminal")
+    }
+  }
 }
 
 private func parseSettings(_ input: [UInt8]) {
@@ -273,7 +285,7 @@ private func verifySeals(_ input: [UInt8]) {
 }
 
 /// An error names its place, and nothing that the input holds reaches the terminal through it.
-private func check(_ failure: Failure, _ status: ExitStatus) {
+func check(_ failure: Failure, _ status: ExitStatus) {
   require(failure.message.hasPrefix("fuzz:") && failure.exit == status, "an error without its place: \(failure)")
   require(printable(failure.description) == failure.description, "a control byte in a message: \(failure.description)")
 }
