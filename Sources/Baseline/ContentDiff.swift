@@ -1,5 +1,6 @@
 import CCompression
 import CLinux
+import EventLog
 import System
 
 /// Which contents may be kept and shown.
@@ -11,15 +12,16 @@ struct ContentPolicy: Sendable {
   private static let secrets = [
     "*shadow*", "*.key", "*.pem", "*.p12", "*.pfx", "*.jks", "*.kdbx", "*.keytab", "*id_rsa*", "*id_dsa*", "*id_ecdsa*", "*id_ed25519*",
     "*secret*",
-    "*passw*", "*credential*", "*token*", "*/.netrc", "*/.pgpass", "*/.my.cnf", "*/.env", "*/.ssh/*", "*/.gnupg/*", "*/.aws/*", "*/.kube/*",
-    "*/ssl/private/*", "*_history",
-  ].map { Array($0.utf8) }
+    "*passw*", "*credential*", "*token*", ".netrc", ".pgpass", ".my.cnf", ".env", "*_history", "**/.ssh/**", "**/.gnupg/**", "**/.aws/**",
+    "**/.kube/**",
+    "**/private/**",
+  ].map(Glob.init)
 
   /// Whether a file's content may be kept at all. What not everybody may read is nobody else's business.
   func allows(_ path: [UInt8], _ status: linux_status) -> Bool {
     guard limitBytes > 0, status.size <= UInt64(limitBytes), status.mode & 0o170004 == 0o100004 else { return false }
     let lower = path.map { (65...90).contains($0) ? $0 | 32 : $0 }
-    return !Self.secrets.contains { matches(glob: $0[...], lower[...]) }
+    return !Self.secrets.contains { $0.matches(lower) }
   }
 
   /// Whether it is a text that holds no private key.
@@ -27,26 +29,6 @@ struct ContentPolicy: Sendable {
     guard !content.contains(0), let text = String(validating: content, as: UTF8.self) else { return false }
     return !text.contains("PRIVATE KEY")
   }
-}
-
-/// `*` stands for any bytes, everything else for itself.
-private func matches(glob: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
-  var (pattern, at) = (glob.startIndex, text.startIndex)
-  var star: (pattern: Int, at: Int)?
-  while at < text.endIndex {
-    if pattern < glob.endIndex, glob[pattern] == UInt8(ascii: "*") {
-      star = (pattern + 1, at)
-      pattern += 1
-    } else if pattern < glob.endIndex, glob[pattern] == text[at] {
-      (pattern, at) = (pattern + 1, at + 1)
-    } else if let last = star {
-      star = (last.pattern, last.at + 1)
-      (pattern, at) = (last.pattern, last.at + 1)
-    } else {
-      return false
-    }
-  }
-  return glob[pattern...].allSatisfy { $0 == UInt8(ascii: "*") }
 }
 
 /// A file's content as the store keeps it.

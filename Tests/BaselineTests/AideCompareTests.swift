@@ -44,6 +44,7 @@ import Testing
       try lab.initialize()
       // AIDE looks at whole seconds
       try lab.sh("sleep 1.1")
+      var changes: [String] = []
       for _ in 0..<1 + random.below(6) {
         let directory = pick(["a", "b", "b/x", "c"])
         let file = directory + "/f\(1 + random.below(3))"
@@ -54,7 +55,8 @@ import Testing
           "rm -f F; mkdir F",
           "truncate -s 2 F",
         ])
-        try lab.sh("(\(change.replacing("F", with: file).replacing("D", with: directory))) 2>/dev/null || true")
+        changes.append(change.replacing("F", with: file).replacing("D", with: directory))
+        try lab.sh("(\(changes.last ?? "")) 2>/dev/null || true")
       }
       let outcome = try lab.check()
       var ours: [String: Set<String>] = [:]
@@ -66,7 +68,8 @@ import Testing
         if let previous = difference.previousPath { ours["removed", default: []].insert(String(decoding: previous, as: UTF8.self)) }
       }
       let theirs = try aide(config)
-      #expect(ours == theirs, "seed \(seed): \(rules)")
+      let details = ours == theirs ? "" : try run("aide", ["-c", config, "-C"]).text
+      #expect(ours == theirs, "seed \(seed): \(rules), \(changes)\n\(details)")
       seen += theirs.values.reduce(0) { $0 + $1.count }
     }
     #expect(seen > 50, "\(seen)")
