@@ -53,7 +53,7 @@ struct BaselinePathCheck: ParsableCommand {
   var fileSystem: String?
 
   @Option(help: "text or json.")
-  var format = LineFormat.text
+  var format = AnswerFormat.text
 
   func run() throws {
     var bytes = RawArguments.of([path])[0]
