@@ -10,6 +10,8 @@ MANDIR = $(PREFIX)/share/man
 # Units of a package belong below /usr; those of a local build below /etc, which every systemd reads.
 UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/lib/systemd/system,/etc/systemd/system)
 
+UNITS = fsaudit.service fsaudit-check.service fsaudit-check.timer
+
 ifndef SWIFT
 SWIFT := $(shell .ci/find-swift 2>/dev/null)
 endif
@@ -99,8 +101,9 @@ install: release man
 	@$(BINARY) --generate-completion-script bash >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/fsaudit"
 	@$(BINARY) --generate-completion-script zsh >"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fsaudit"
 	@$(BINARY) --generate-completion-script fish >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fsaudit.fish"
-	@sed 's|^ExecStart=[^ ]*|ExecStart=$(SBINDIR)/fsaudit|' systemd/fsaudit.service >"$(DESTDIR)$(UNITDIR)/fsaudit.service"
-	@chmod 644 "$(DESTDIR)$(UNITDIR)/fsaudit.service"
+	@for unit in $(UNITS); do \
+	  sed 's|^ExecStart=[^ ]*|ExecStart=$(SBINDIR)/fsaudit|' systemd/$$unit >"$(DESTDIR)$(UNITDIR)/$$unit" && chmod 644 "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; \
+	done
 	@install -d -m 755 "$(DESTDIR)$(SYSCONFDIR)/fsaudit"
 	@install -d -m 750 "$(DESTDIR)$(SYSCONFDIR)/fsaudit/rules.d" "$(DESTDIR)/var/log/fsaudit"
 	@.ci/install-settings etc "$(DESTDIR)$(SYSCONFDIR)/fsaudit"
@@ -109,8 +112,8 @@ install: release man
 
 # Leaves what may hold an administrator's work: the log, and settings and rules that were edited.
 uninstall:
-	@test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl disable --now fsaudit || true
-	rm -f "$(DESTDIR)$(SBINDIR)/fsaudit" "$(DESTDIR)$(UNITDIR)/fsaudit.service" \
+	@test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl disable --now fsaudit fsaudit-check.timer || true
+	rm -f "$(DESTDIR)$(SBINDIR)/fsaudit" $(foreach unit,$(UNITS),"$(DESTDIR)$(UNITDIR)/$(unit)") \
 	  "$(DESTDIR)$(MANDIR)/man8/"fsaudit.8 "$(DESTDIR)$(MANDIR)/man8/"fsaudit.*.8 \
 	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/fsaudit" \
 	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fsaudit" \

@@ -33,6 +33,7 @@ let package = Package(
     .systemLibrary(name: "CAudit", providers: [.apt(["libaudit-dev"])]),
     .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
     .target(name: "CLinux"),
 
@@ -47,8 +48,11 @@ let package = Package(
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
-    target("Baseline", ["System", "CPCRE2", systemPackage]),
+    target(
+      "Baseline",
+      ["System", "EventLog", "FileChanges", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
+    target("Baseline", ["EventLog", "FileChanges", "System"]),
     target(
       "Daemon",
       [
@@ -93,9 +97,10 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
-    tests("BaselineTests", ["Baseline", "Replay", "System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay", "TestSupport"]),
   ]
 )
 

@@ -10,6 +10,10 @@ package enum ExitStatus: Int32, Sendable {
   case notPermitted = 3
   case kernelRefused = 4
   case inputOutput = 5
+  /// Another run has what this one needs.
+  case locked = 21
+  /// The baseline's database is damaged, or none.
+  case database = 24
 }
 
 /// What a person is told when something cannot be done: `fsaudit: what is wrong: what to do`.

@@ -29,6 +29,3 @@ extension TextStyle {
     self.init(colour: terminal.hasColour, columns: terminal.columns, showsKeys: showsKeys, showsHosts: showsHosts)
   }
 }
-
-/// `--format` of the commands whose answer is no line of the log.
-enum AnswerFormat: String, ExpressibleByArgument, CaseIterable { case text, json }

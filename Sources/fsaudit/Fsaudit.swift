@@ -11,8 +11,7 @@ struct Fsaudit: ParsableCommand {
     version: version,
     subcommands: [
       WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, ReportCommand.self, LogCommand.self,
-      BaselineCommand.self,
-      StatusCommand.self,
+      BaselineCommand.self, CheckCommand.self, StatusCommand.self,
     ])
 }
 
@@ -85,7 +84,9 @@ enum Main {
         return ExitStatus.ok.rawValue
       }
       complain(text.hasPrefix("Error: ") ? "fsaudit: " + text.dropFirst("Error: ".count) : text)
-      return ExitStatus.usage.rawValue
+      // 2 is an answer of check's
+      return CommandLine.arguments.dropFirst().first == CheckCommand.configuration.commandName
+        ? CheckStatus.usage : ExitStatus.usage.rawValue
     }
   }
 

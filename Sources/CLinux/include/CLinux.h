@@ -6,4 +6,5 @@
 #include "linux_netlink.h"
 #include "linux_receive.h"
 #include "linux_walk.h"
+#include "linux_scan.h"
 #include "linux_process.h"

@@ -1,0 +1,172 @@
+import Glibc
+import System
+import SystemPackage
+
+/// What a run on a baseline needs to know.
+package struct BaselineOptions: Sendable {
+  package var database: String
+  package var scan = ScanOptions()
+  package var host = ""
+  /// The program's version, kept with what it wrote.
+  package var program = ""
+  /// When the run began, milliseconds since 1970.
+  package var nowMs: Int64 = 0
+  /// How many generations are kept, and for how long, in milliseconds.
+  package var keepCount = 100
+  package var keepMs: Int64 = 30 * 86_400_000
+  /// init: take the place of a baseline that is there.
+  package var replaces = false
+
+  package init(database: String) { self.database = database }
+}
+
+/// What a run found and did.
+package struct BaselineOutcome: Sendable {
+  /// What was compared with; nil for an init.
+  package var base: Generation?
+  /// What was written; nil for a check.
+  package var written: Generation?
+  package var counts: ScanCounts
+  package var differences: [Difference] = []
+  package var isFull: Bool
+
+  package func count(_ kind: Difference.Kind) -> Int { differences.count { $0.kind == kind } }
+}
+
+/// Called with each problem and, now and then, with how far the scan is.
+package struct ScanObserver {
+  package var problem: (ScanProblem) -> Void
+  package var progress: (ScanCounts) -> Void
+
+  package init(problem: @escaping (ScanProblem) -> Void, progress: @escaping (ScanCounts) -> Void) {
+    (self.problem, self.progress) = (problem, progress)
+  }
+}
+
+/// The three runs: first baseline, next generation, comparison.
+package enum BaselineRun {
+  /// Makes the first generation. It is written to a file of its own, which takes the database's name when it is whole and on the disk.
+  package static func initialize(
+    _ selection: SelectionConfig, _ options: BaselineOptions, _ observer: ScanObserver
+  ) throws(Failure) -> BaselineOutcome {
+    let path = options.database
+    do throws(SystemError) { try makeParent(of: path) } catch { throw error.failure() }
+    let lock = try RunLock(database: path)
+    defer { withExtendedLifetime(lock) {} }
+    if !options.replaces, (try? status(of: path)) != nil {
+      throw Failure(
+        "\(printable(path)): there is a baseline already",
+        advice: "`fsaudit baseline update` adds a generation to it; --replace begins anew and forgets the old ones", exit: .usage)
+    }
+    try checkDigests(selection)
+    let temporary = path + ".new"
+    do throws(SystemError) {
+      for name in [temporary, temporary + "-journal", temporary + "-wal", temporary + "-shm"] where (try? status(of: name)) != nil {
+        try removeFile(name)
+      }
+      _ = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    } catch { throw error.failure() }
+    do throws(Failure) {
+      let outcome = try write(selection, options, observer, temporary)
+      do throws(SystemError) {
+        try Descriptor.open(temporary, O_RDWR).synchronizeData()
+        // a log that belongs to the file which is about to go must not be taken for the new one's
+        for name in [path + "-wal", path + "-shm"] where (try? status(of: name)) != nil { try removeFile(name) }
+        try rename(temporary, to: path)
+        try synchronizeDirectory(parent(of: path))
+      } catch { throw error.failure() }
+      return outcome
+    } catch {
+      try? removeFile(temporary)
+      throw error
+    }
+  }
+
+  private static func write(
+    _ selection: SelectionConfig, _ options: BaselineOptions, _ observer: ScanObserver, _ path: String
+  ) throws(Failure) -> BaselineOutcome {
+    let store = try Store(creating: path)
+    let scan = Scan(
+      selection, store, base: nil, next: 1, isSameSelection: false, options.scan, report: observer.problem, progress: observer.progress)
+    try scan.run()
+    let generation = generation(1, selection, options, scan.counts)
+    try store.add(generation, program: options.program)
+    try store.commit()
+    return BaselineOutcome(base: nil, written: generation, counts: scan.counts, isFull: true)
+  }
+
+  /// Adds a generation, in one transaction.
+  package static func update(
+    _ selection: SelectionConfig, _ options: BaselineOptions, _ observer: ScanObserver
+  ) throws(Failure) -> BaselineOutcome {
+    try requireBaseline(options.database)
+    let lock = try RunLock(database: options.database)
+    defer { withExtendedLifetime(lock) {} }
+    try checkDigests(selection)
+    let store = try Store(options.database, writing: true)
+    let base = try store.generation(.latest)
+    let isSame = base.config == selection.fingerprint
+    let scan = Scan(
+      selection, store, base: base.id, next: base.id + 1, isSameSelection: isSame, options.scan, report: observer.problem,
+      progress: observer.progress)
+    try scan.run()
+    let written = generation(base.id + 1, selection, options, scan.counts)
+    try store.add(written, program: options.program)
+    _ = try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
+    try store.commit()
+    return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+  }
+
+  /// Compares, and writes nothing.
+  package static func check(
+    _ selection: SelectionConfig, against choice: GenerationChoice, _ options: BaselineOptions, _ observer: ScanObserver
+  ) throws(Failure) -> BaselineOutcome {
+    try requireBaseline(options.database)
+    // who may not make the lock's file may not update either, and reads what is there
+    let lock: RunLock?
+    do { lock = try RunLock(database: options.database) } catch {
+      if error.exit == .locked { throw error }
+      lock = nil
+    }
+    defer { withExtendedLifetime(lock) {} }
+    let store = try Store(options.database, writing: false)
+    let base = try store.generation(choice)
+    let scan = Scan(
+      selection, store, base: base.id, next: nil, isSameSelection: base.config == selection.fingerprint, options.scan,
+      report: observer.problem, progress: observer.progress)
+    try scan.run()
+    return BaselineOutcome(base: base, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+  }
+
+  private static func generation(
+    _ id: Int64, _ selection: SelectionConfig, _ options: BaselineOptions, _ counts: ScanCounts
+  ) -> Generation {
+    Generation(
+      id: id, createdMs: options.nowMs, host: options.host, config: selection.fingerprint, files: counts.objects, bytes: counts.bytes)
+  }
+
+  /// A run is not to begin that could not say afterwards what it was asked for.
+  private static func checkDigests(_ selection: SelectionConfig) throws(Failure) {
+    let missing = Digester.missing(of: selection.asked)
+    if missing.isEmpty { return }
+    throw Failure(
+      "this host's libcrypto has no \(missing.joined(separator: ", "))", advice: "use sha256 in the configuration instead", exit: .usage)
+  }
+
+  private static func requireBaseline(_ path: String) throws(Failure) {
+    do throws(SystemError) { _ = try status(of: path) } catch {
+      throw error.failure(
+        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
+    }
+  }
+
+  private static func makeParent(of path: String) throws(SystemError) {
+    let directory = parent(of: path)
+    if (try? status(of: directory)) == nil { try makeDirectory(directory, mode: 0o700) }
+  }
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

@@ -1,0 +1,78 @@
+import CLinux
+
+/// A property of a file as the store keeps it. One table makes the schema, writes rows and reads them.
+struct Column: Sendable {
+  let name: String
+  let type: String
+  let write: @Sendable (Statement, Int32, Facts) -> Void
+  let read: @Sendable (Statement, Int32, inout Facts) -> Void
+
+  private static func number(_ name: String, _ path: WritableKeyPath<linux_status, UInt64> & Sendable) -> Column {
+    Column(
+      name: name, type: "INTEGER NOT NULL",
+      write: { $0.bind($1, Int64(bitPattern: $2.status[keyPath: path])) },
+      read: { $2.status[keyPath: path] = UInt64(bitPattern: $0.integer($1)) })
+  }
+
+  private static func number(_ name: String, _ path: WritableKeyPath<linux_status, UInt32> & Sendable) -> Column {
+    Column(
+      name: name, type: "INTEGER NOT NULL",
+      write: { $0.bind($1, Int64($2.status[keyPath: path])) },
+      read: { $2.status[keyPath: path] = UInt32(truncatingIfNeeded: $0.integer($1)) })
+  }
+
+  private static func time(_ name: String, _ path: WritableKeyPath<linux_status, Int64> & Sendable) -> Column {
+    Column(
+      name: name, type: "INTEGER NOT NULL",
+      write: { $0.bind($1, $2.status[keyPath: path]) },
+      read: { $2.status[keyPath: path] = $0.integer($1) })
+  }
+
+  private static func text(_ name: String, _ path: WritableKeyPath<Facts, String?> & Sendable) -> Column {
+    Column(
+      name: name, type: "TEXT",
+      write: { $0.bind(text: $1, $2[keyPath: path]) },
+      read: { $2[keyPath: path] = $0.text($1) })
+  }
+
+  /// What an unchanged file is recognised by comes first: the rest of a row is then not even decoded.
+  static let all: [Column] =
+    [
+      Column(
+        name: "attributes", type: "INTEGER NOT NULL",
+        write: { $0.bind($1, Int64(bitPattern: $2.attributes.rawValue)) },
+        read: { $2.attributes = Attributes(rawValue: UInt64(bitPattern: $0.integer($1))) }),
+      Column(
+        name: "descends", type: "INTEGER NOT NULL",
+        write: { $0.bind($1, $2.descends ? 1 : 0) },
+        read: { $2.descends = $0.integer($1) != 0 }),
+      number("mode", \.mode), number("inode", \.inode), number("device", \.device), number("size", \.size),
+      time("mtime_ns", \.mtime), time("ctime_ns", \.ctime),
+      number("blocks", \.blocks),
+      Column(
+        // reading a file changes it, so it would make every row new: kept only where a rule asks for it
+        name: "atime_ns", type: "INTEGER",
+        write: { $0.bind($1, $2.attributes.contains(.atime) ? $2.status.atime : nil) },
+        read: { $2.status.atime = $0.integer($1) }),
+      time("btime_ns", \.btime), number("uid", \.uid), number("gid", \.gid), number("links", \.links),
+      Column(
+        name: "link", type: "",
+        write: { if let link = $2.link { $0.bind(name: $1, link) } else { $0.bind($1, nil) } },
+        read: { $2.link = $0.bytes($1) }),
+      text("acl", \.acl), text("xattrs", \.xattrs), text("selinux", \.selinux),
+      Column(
+        name: "capabilities", type: "BLOB",
+        write: { $0.bind(blob: $1, $2.capabilities) },
+        read: { $2.capabilities = $0.bytes($1) }),
+      Column(
+        name: "inode_flags", type: "INTEGER",
+        write: { $0.bind($1, $2.inodeFlags.map { Int64($0) }) },
+        read: { $2.inodeFlags = $0.optionalInteger($1).map { UInt32(truncatingIfNeeded: $0) } }),
+    ]
+    + Digest.all.indices.map { index in
+      Column(
+        name: Digest.all[index].name, type: "BLOB",
+        write: { $0.bind(blob: $1, $2.digests[index]) },
+        read: { $2.digests[index] = $0.bytes($1) })
+    }
+}

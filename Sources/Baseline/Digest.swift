@@ -1,0 +1,101 @@
+import CCrypto
+import Glibc
+import System
+
+/// A hash that a rule can ask for.
+struct Digest {
+  let attribute: Attributes
+  /// The column in the store, and the word in reports.
+  let name: String
+  /// libcrypto's name.
+  let algorithm: String
+
+  /// All, in the order of the store's columns.
+  static let all = [
+    Digest(attribute: .sha256, name: "sha256", algorithm: "SHA256"), Digest(attribute: .sha512, name: "sha512", algorithm: "SHA512"),
+    Digest(attribute: .sha512_256, name: "sha512_256", algorithm: "SHA512-256"),
+    Digest(attribute: .sha3_256, name: "sha3_256", algorithm: "SHA3-256"),
+    Digest(attribute: .sha3_512, name: "sha3_512", algorithm: "SHA3-512"), Digest(attribute: .sha1, name: "sha1", algorithm: "SHA1"),
+    Digest(attribute: .md5, name: "md5", algorithm: "MD5"), Digest(attribute: .rmd160, name: "rmd160", algorithm: "RIPEMD160"),
+  ]
+
+  /// Everything that takes reading the file.
+  static let attributes = all.reduce(into: Attributes()) { $0.insert($1.attribute) }
+}
+
+/// Computes several digests of one stream. One thread at a time; reused from file to file.
+final class Digester {
+  /// One digest; nil method where this libcrypto has none of that name.
+  private struct Lane {
+    let attribute: Attributes
+    let context: OpaquePointer
+    let method: OpaquePointer
+  }
+
+  private let lanes: [Int: Lane]
+  private var wanted: [Int] = []
+  private var failed = false
+
+  init() {
+    var lanes: [Int: Lane] = [:]
+    for (index, digest) in Digest.all.enumerated() {
+      // fetched once: looking a method up costs more than hashing a small file
+      guard let method = EVP_MD_fetch(nil, digest.algorithm, nil), let context = EVP_MD_CTX_new() else { continue }
+      lanes[index] = Lane(attribute: digest.attribute, context: context, method: method)
+    }
+    self.lanes = lanes
+  }
+
+  deinit {
+    for lane in lanes.values {
+      EVP_MD_CTX_free(lane.context)
+      EVP_MD_free(lane.method)
+    }
+  }
+
+  /// The hashes that this libcrypto lacks, of those asked for (a FIPS one has no md5).
+  static func missing(of attributes: Attributes) -> [String] {
+    Digest.all.filter { digest in
+      guard attributes.contains(digest.attribute) else { return false }
+      guard let method = EVP_MD_fetch(nil, digest.algorithm, nil) else { return true }
+      EVP_MD_free(method)
+      return false
+    }.map(\.name)
+  }
+
+  /// Starts anew.
+  func begin(_ attributes: Attributes) {
+    failed = false
+    wanted = Digest.all.indices.filter { attributes.contains(Digest.all[$0].attribute) }
+    for index in wanted {
+      guard let lane = lanes[index], EVP_DigestInit_ex2(lane.context, lane.method, nil) == 1 else {
+        failed = true
+        continue
+      }
+    }
+  }
+
+  func add(_ bytes: UnsafeRawBufferPointer) {
+    for index in wanted {
+      guard let lane = lanes[index] else { continue }
+      if EVP_DigestUpdate(lane.context, bytes.baseAddress, bytes.count) != 1 { failed = true }
+    }
+  }
+
+  /// The digests of what was added so far, in the order of ``Digest/all``; more can be added afterwards. Nil where libcrypto failed.
+  func values() -> [[UInt8]?]? {
+    if failed { return nil }
+    var result = [[UInt8]?](repeating: nil, count: Digest.all.count)
+    guard let copy = EVP_MD_CTX_new() else { return nil }
+    defer { EVP_MD_CTX_free(copy) }
+    for index in wanted {
+      guard let lane = lanes[index], EVP_MD_CTX_copy_ex(copy, lane.context) == 1 else { return nil }
+      var value = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+      var length: UInt32 = 0
+      guard EVP_DigestFinal_ex(copy, &value, &length) == 1 else { return nil }
+      value.removeSubrange(Int(length)...)
+      result[index] = value
+    }
+    return result
+  }
+}
