@@ -52,7 +52,6 @@ let package = Package(
       "Baseline",
       ["System", "EventLog", "FileChanges", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
-    target("Baseline", ["EventLog", "FileChanges", "System"]),
     target(
       "Daemon",
       [
@@ -97,10 +96,9 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
-    tests("BaselineTests", ["Baseline", "CLinux", "Replay", "System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
-    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "System", "Replay", "TestSupport"]),
   ]
 )
 

@@ -47,6 +47,9 @@ package struct DpkgRecord: Sendable {
     readConffiles(of: changed)
   }
 
+  /// Whether dpkg did nothing.
+  package var isEmpty: Bool { transactions.isEmpty }
+
   /// The package whose change accounts for a file that is there now: it has that content for it, and changed it at that time.
   /// - Parameters:
   ///   - digest: the content's MD5 in hexadecimal; nil for what has no content.

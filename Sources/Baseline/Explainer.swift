@@ -16,31 +16,34 @@ package struct Explainer {
   private let sinceMs: Int64
   /// The keys of the rules that cover a path now; nil where none does.
   private let keys: (_ path: [UInt8]) -> [String]?
+  private let beginsMs: Int64?
+  private let blindness: String?
   private var trail = Trail()
   private var line = LogLine()
-  private var firstMs: Int64?
   private var holes: [(ms: Int64, text: String)] = []
   /// When rules of a key were loaded.
   private var loaded: [String: Int64] = [:]
 
   /// - Parameters:
   ///   - since: when the baseline was made, milliseconds since 1970.
+  ///   - beginsMs: the time of the log's first line; nil where it has none.
   ///   - isRunning: whether the daemon runs now; what happened since the log's last line is unknown otherwise.
   ///   - keys: the keys of the rules that cover a path now; nil where none does.
-  package init(since sinceMs: Int64, isRunning: Bool, keys: @escaping (_ path: [UInt8]) -> [String]?) {
+  ///   - blindness: why nobody can say which rules there are, if so.
+  package init(
+    since sinceMs: Int64, beginsMs: Int64?, isRunning: Bool, keys: @escaping (_ path: [UInt8]) -> [String]?, blindness: String? = nil
+  ) {
     self.sinceMs = sinceMs
+    self.beginsMs = beginsMs
     self.keys = keys
+    self.blindness = blindness
     if !isRunning { holes.append((.max, "fsaudit is not running now")) }
   }
 
   /// One explanation a subject, in their order.
   package mutating func explain(_ subjects: [Subject], reading lines: Lines) throws -> [Explanation] {
-    var number: UInt32 = 0
     var parsed = line
-    try lines { bytes in
-      if parsed.parse(bytes) { note(parsed, number) }
-      number &+= 1
-    }
+    try lines { bytes in if parsed.parse(bytes) { note(parsed, Explainer.identity(of: bytes)) } }
     let chains = subjects.map { chain(of: $0) }
     let causes = try read(Set(chains.joined().map { trail.entries[Int($0)].line }), lines)
     return zip(subjects, chains).map { explanation($0, $1, causes) }
@@ -48,12 +51,11 @@ package struct Explainer {
 
   // MARK: Reading
 
-  private mutating func note(_ line: borrowing LogLine, _ number: UInt32) {
+  private mutating func note(_ line: borrowing LogLine, _ identity: Int) {
     guard let timeMs = line.timeMs else { return }
-    if firstMs == nil { firstMs = timeMs }
     guard timeMs >= sinceMs else { return }
     switch line.dataset {
-    case .file: trail.add(line, number: number)
+    case .file: trail.add(line, identity: identity)
     case .gap:
       // the gap of a start begins where the last run ended, which may be long ago
       let untilMs = line.string("fsaudit.gap.until").flatMap { instant(isoUTC: Array($0.utf8).span.bytes) } ?? timeMs
@@ -64,16 +66,22 @@ package struct Explainer {
     }
   }
 
-  private mutating func read(_ wanted: Set<UInt32>, _ lines: Lines) throws -> [UInt32: Cause] {
+  private func read(_ wanted: Set<Int>, _ lines: Lines) throws -> [Int: Cause] {
     if wanted.isEmpty { return [:] }
-    var causes: [UInt32: Cause] = [:]
-    var number: UInt32 = 0
+    var causes: [Int: Cause] = [:]
     var parsed = line
     try lines { bytes in
-      if wanted.contains(number), parsed.parse(bytes) { causes[number] = Cause(parsed) }
-      number &+= 1
+      let identity = Explainer.identity(of: bytes)
+      if wanted.contains(identity), parsed.parse(bytes) { causes[identity] = Cause(parsed) }
     }
     return causes
+  }
+
+  /// Tells a line from others, also when segments come and go between the two readings. Seeded at every start: lines are anybody's.
+  private static func identity(of bytes: RawSpan) -> Int {
+    var hasher = Hasher()
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    return hasher.finalize()
   }
 
   // MARK: Judging
@@ -89,7 +97,7 @@ package struct Explainer {
     return chain
   }
 
-  private func explanation(_ subject: Subject, _ chain: [Int32], _ causes: [UInt32: Cause]) -> Explanation {
+  private func explanation(_ subject: Subject, _ chain: [Int32], _ causes: [Int: Cause]) -> Explanation {
     var accounted: Aspects = []
     var found: [Cause] = []
     let inside = subject.isDirectory ? Set(trail.inside(of: subject.path, limit: Explainer.causeLimit)) : []
@@ -149,9 +157,10 @@ package struct Explainer {
 
   /// Why the trail cannot have seen everything that was done to the path since the baseline; nil where it has.
   private func whyUnknown(_ subject: Subject) -> String? {
+    if let blindness { return blindness }
     guard let keys = keys(subject.path) else { return "no rule watches it" }
-    guard let firstMs else { return "the log is empty" }
-    if firstMs > sinceMs { return "the log begins after the baseline was made" }
+    guard let beginsMs else { return "the log is empty" }
+    if beginsMs > sinceMs { return "the log begins after the baseline was made" }
     if let late = keys.compactMap({ loaded[$0] }).max() {
       return "its rule was loaded after the baseline was made, at \(isoUTC(milliseconds: late))"
     }

@@ -9,8 +9,8 @@ import FileChanges
 package struct Trail: Sendable {
   /// One change as it concerns one name.
   struct Entry: Sendable {
-    /// Which line of the log, counted from 0.
-    var line: UInt32
+    /// Which line of the log, see ``Explainer``.
+    var line: Int
     var action: Action
     /// The object went away from the name.
     var leaves = false
@@ -57,7 +57,7 @@ package struct Trail: Sendable {
   // MARK: Reading
 
   /// Takes a line of the log, if it is a change that succeeded.
-  mutating func add(_ line: borrowing LogLine, number: UInt32) {
+  mutating func add(_ line: borrowing LogLine, identity number: Int) {
     guard line.string("event.dataset", equals: "fsaudit.file"), line.string("event.outcome", equals: "success"),
       let action = line.string("fsaudit.action").flatMap({ Action(named: $0) }), let path = line.name("file.path", raw: "fsaudit.raw.path"),
       path.first == UInt8(ascii: "/"), let place = node(path, makes: true)
@@ -101,7 +101,7 @@ package struct Trail: Sendable {
     byObject[ObjectID(device: device, inode: UInt64(inode))] = Int32(entries.count - 1)
   }
 
-  private mutating func noteInside(of path: [UInt8], _ number: UInt32, _ action: Action) {
+  private mutating func noteInside(of path: [UInt8], _ number: Int, _ action: Action) {
     guard let slash = path.lastIndex(of: UInt8(ascii: "/")), let directory = node(Array(path[..<slash]), makes: true) else { return }
     let before = nodes[Int(directory)].inside
     nodes[Int(directory)].inside = Int32(entries.count)
@@ -109,7 +109,7 @@ package struct Trail: Sendable {
   }
 
   /// The object at `old`, with all below it, is at `new` now.
-  private mutating func move(_ old: Int32, to new: Int32, _ number: UInt32) {
+  private mutating func move(_ old: Int32, to new: Int32, _ number: Int) {
     if old == new || isBelow(new, old) { return }
     let parent = nodes[Int(new)].parent
     let nameStart = nodes[Int(new)].nameStart
@@ -128,7 +128,7 @@ package struct Trail: Sendable {
     append(Entry(line: number, action: .rename, before: victim, source: past), to: old)
   }
 
-  private mutating func exchange(_ one: Int32, _ other: Int32, _ number: UInt32) {
+  private mutating func exchange(_ one: Int32, _ other: Int32, _ number: Int) {
     if one == other || isBelow(one, other) || isBelow(other, one) { return }
     let (first, second) = (nodes[Int(one)], nodes[Int(other)])
     take(one)

@@ -64,7 +64,9 @@ private struct Log {
     subject.isDirectory = isDirectory
     subject.mode = mode
     (subject.device, subject.inode) = ("fe:00", inode)
-    var explainer = Explainer(since: since, isRunning: isRunning) { _ in isCovered ? ["k"] : nil }
+    var explainer = Explainer(since: since, beginsMs: lines.isEmpty ? nil : Log.startMs + 1000, isRunning: isRunning) { _ in
+      isCovered ? ["k"] : nil
+    }
     return try #require(try explainer.explain([subject]) { body in for line in lines { body(line.span.bytes) } }.first)
   }
 }
