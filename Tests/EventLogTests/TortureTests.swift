@@ -131,6 +131,8 @@ import Testing
     let disk = try MountedDisk(bytes: 1 << 20)
     let lab = try SealLab(log: disk.path + "/log")
     let child = try Child("log-torture", [lab.log, "1", "20000", "200000", "300", lab.state])
+    // on a busy machine it takes a while to start
+    for _ in 0..<600 where access(lab.log + "/events.jsonl", F_OK) != 0 { usleep(50_000) }
     usleep(400_000)
     #expect(try lab.verify() == [])
     try disk.resize(bytes: 64 << 20)
