@@ -44,9 +44,10 @@ let package = Package(
 
     // impure
     target("System", ["CLinux", systemPackage]),
-    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage]),
+    target("EventLog", ["FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", "CCrypto", systemPackage]),
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
+    target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
     target("Baseline", ["System", "EventLog", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
@@ -57,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "fsaudit",
       dependencies: [
-        "Daemon", "AuditControl", "AuditStream", "AuditWire", "Baseline", "EventLog", "Settings", "System", systemPackage,
+        "Daemon", "AuditControl", "Baseline", "EventLog", "LogQuery", "Settings", "System", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -80,13 +81,14 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "AuditControl", "Baseline", "Settings", "System", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay",
+        "AuditControl", "Baseline", "Settings", "System", "LogQuery", "EventLog", "FileChanges", "AuditEvents", "AuditWire", "Replay",
       ],
       path: "Tests/Fuzz/Targets", swiftSettings: strict),
     tests("FuzzTests", ["FuzzTargets", "Replay"]),
     .target(name: "TestSupport", dependencies: ["AuditControl", "System", systemPackage], path: "Tests/Support", swiftSettings: strict),
     tests("AuditControlTests", ["AuditControl", "System", "TestSupport", "fsaudit", systemPackage]),
     tests("AuditStreamTests", ["AuditStream", "AuditControl", "CCompression", "System", "TestSupport", systemPackage]),
+    tests("LogQueryTests", ["LogQuery", "EventLog", "AuditWire", "CCompression", "System", "TestSupport", systemPackage, "Replay"]),
     // What only the built program can show: on the live kernel, and without it.
     .testTarget(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],

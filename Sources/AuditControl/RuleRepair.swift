@@ -1,3 +1,4 @@
+import CAudit
 import System
 import SystemPackage
 
@@ -62,13 +63,59 @@ extension RuleBook {
     return added
   }
 
+  /// Adds those of our rules anew that watch a directory in which something has been mounted: the kernel watches what is mounted there when a
+  /// rule is added, and nothing that comes later (kernel/audit_tree.c audit_add_tree_rule; what `-q` offers tags the trees of all rules there).
+  /// - Returns: the lines, printable.
+  package mutating func follow(mounts: [[UInt8]]) throws(Failure) -> [String] {
+    let lock = try locked()
+    defer { withExtendedLifetime(lock) {} }
+    let kernel = Set(try rules())
+    var lines: [String] = []
+    var again: [RulePlan.Step] = []
+    for entry in try Ledger(path: ledgerPath).entries {
+      let concerned = entry.rules.filter { rule in
+        kernel.contains(rule) && rule.fields.contains { field in field.id == AUDIT_DIR && mounts.contains { Self.isBelow($0, field.text) } }
+      }
+      if concerned.isEmpty { continue }
+      let isFirst = ruleArguments(line: entry.line).flatMap { try? RuleLine($0) }?.operation == .prepend
+      again += concerned.map { isFirst ? .prepend($0) : .append($0) }
+      lines.append(printable(String(decoding: entry.line, as: UTF8.self)))
+    }
+    // rules for one directory share what the kernel keeps of it: all of them have to go before the first comes again
+    var fault: SystemError?
+    for step in again.map({ .delete($0.rule) }) + again {
+      do { try send(step) } catch { fault = fault ?? error }
+    }
+    if let fault { throw named(fault, lines.joined(separator: ", ")) }
+    return lines
+  }
+
+  private static func isBelow(_ path: [UInt8], _ directory: [UInt8]) -> Bool {
+    path.count > directory.count && path.starts(with: directory)
+      && (directory.last == UInt8(ascii: "/") || path[directory.count] == UInt8(ascii: "/"))
+  }
+
+  /// Whether a line's path has symbolic links in it that lead elsewhere now.
+  private static func leadsElsewhere(_ entry: Ledger.Entry) -> Bool {
+    let paths = entry.rules.lazy.flatMap(\.fields).filter { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) }
+    guard let path = paths.first?.text, !Self.holds(entry.line, path) else { return false }
+    guard let arguments = ruleArguments(line: entry.line), let line = try? RuleLine(arguments), !line.rules.isEmpty else { return false }
+    return !line.rules.contains { $0.fields.contains { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) && $0.text == path } }
+  }
+
+  private static func holds(_ line: [UInt8], _ text: [UInt8]) -> Bool {
+    line.count >= text.count && (0...line.count - text.count).contains { line[$0..<$0 + text.count].elementsEqual(text) }
+  }
+
   /// Nil where the entry is in force.
   private mutating func repair(_ ledger: inout Ledger, _ index: Int, _ kernel: Set<Rule>) throws(Failure) -> RuleRepair.State? {
     let old = ledger.entries[index].rules
     let present = old.filter(kernel.contains)
     if !old.isEmpty {
       guard let identity = Ledger.identity(of: old) else { return .pathGone }
-      if identity == ledger.entries[index].identity { return present.count == old.count ? nil : .removedByOthers }
+      if identity == ledger.entries[index].identity, !Self.leadsElsewhere(ledger.entries[index]) {
+        return present.count == old.count ? nil : .removedByOthers
+      }
     }
     // The line is read anew: its path may lead elsewhere now.
     guard let arguments = ruleArguments(line: ledger.entries[index].line), let line = try? RuleLine(arguments) else {

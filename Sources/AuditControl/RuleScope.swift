@@ -47,4 +47,9 @@ extension [Rule] {
   package var blocksEverything: Bool {
     contains { $0.list == .task && $0.action == .never && $0.fields.allSatisfy { $0.id == AUDIT_FILTERKEY } }
   }
+
+  /// How many of them make the kernel record something: the others only say what not to.
+  package var recordingCount: Int {
+    count { $0.action == .always && [.exit, .task, .ring].contains($0.list) }
+  }
 }

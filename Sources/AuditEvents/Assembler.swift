@@ -10,7 +10,9 @@ import AuditWire
 /// 2. EOE completes its event;
 /// 3. PROCTITLE does, where `endsAtProctitle` says that the source has no EOE;
 /// 4. otherwise the event waits for ``Limits/timeoutMilliseconds``: kernel time in a live stream, the records' own time in a
-///    log, where some newer records must have followed as well, so that a step of the clock cannot cut an event in two.
+///    log, where some newer records must have followed as well, so that a step of the clock cannot cut an event in two;
+/// 5. a CONFIG_CHANGE waits less. It comes with a SYSCALL only where the caller's system calls are audited, and then directly before it: the
+///    kernel writes it when the change is done, and the call returns. The others have no end record and would come behind what happened later.
 ///
 /// `items=` is not used: the kernel counts hidden names in it, and a record that never comes would be waited for
 /// (AUDIT-FACTS 4). Nothing here reads a clock; the caller passes `now`.
@@ -22,8 +24,12 @@ import AuditWire
     package var openBytes = 8 << 20
     /// auparse waits as long for an EOE (audit-userspace, end_of_event_timeout).
     package var timeoutMilliseconds: Int64 = 2000
+    /// The same for an event that ends with a CONFIG_CHANGE so far. Thousands of times what is between that and its SYSCALL.
+    package var changeTimeoutMilliseconds: Int64 = 200
     /// Records of other events that must follow before a log's event may time out; 0 for a live stream.
     package var quietRecords = 0
+    /// The same for a CONFIG_CHANGE.
+    package var quietRecordsAfterChange = 0
     package init() {}
   }
 
@@ -63,6 +69,8 @@ import AuditWire
   private var lastReady: Int32 = -1
   private var openCount = 0
   private var openBytes = 0
+  /// How many of the list have ``Link/isChange``: they need not be the oldest to have waited long enough.
+  private var openChanges = 0
   /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
   private var slotOfSerial: [Int32]
   /// The last events that were closed, by the low bits of their serial: what comes later is late.
@@ -82,6 +90,7 @@ import AuditWire
     var after: Int32 = -1
     var lastRecordTime: Int64 = 0
     var lastRecordCount = 0
+    var isChange = false
   }
 
   /// - Parameter endsAtProctitle: true for sources that do not pass EOE on.
@@ -117,6 +126,7 @@ import AuditWire
     }
     currentLink.lastRecordTime = now
     currentLink.lastRecordCount = counters.records
+    currentLink.isChange = type == .configChange
     let body = text.extracting(reader.last.bodyStart..<text.byteCount)
     if current.text.count &+ body.byteCount > limits.eventBytes {
       current.droppedRecords &+= 1
@@ -134,10 +144,16 @@ import AuditWire
 
   /// Closes the events that have waited long enough; call it now and then. `now` as in ``add(type:text:node:now:)``.
   package mutating func expire(now: Int64) {
-    while oldest >= 0 {
-      guard hasWaited(links[Int(oldest)], now) else { return }
-      counters.timedOut &+= 1
-      close(Int(oldest), .timeout)
+    var slot = Int(oldest)
+    while slot >= 0 {
+      let link = links[slot]
+      if hasWaited(link, now) {
+        counters.timedOut &+= 1
+        close(slot, .timeout)
+      } else if openChanges == 0 {
+        break
+      }
+      slot = Int(link.after)
     }
     if state == .open, hasWaited(currentLink, now) {
       counters.timedOut &+= 1
@@ -190,7 +206,8 @@ import AuditWire
   private func key(_ serial: UInt32, _ time: Int64) -> UInt64 { UInt64(truncatingIfNeeded: time) &<< 32 ^ UInt64(serial) }
 
   private func hasWaited(_ link: Link, _ now: Int64) -> Bool {
-    now &- link.lastRecordTime >= limits.timeoutMilliseconds && counters.records &- link.lastRecordCount >= limits.quietRecords
+    now &- link.lastRecordTime >= (link.isChange ? limits.changeTimeoutMilliseconds : limits.timeoutMilliseconds)
+      && counters.records &- link.lastRecordCount >= (link.isChange ? limits.quietRecordsAfterChange : limits.quietRecords)
   }
 
   private func isCurrent(_ header: RecordHeader) -> Bool {
@@ -310,6 +327,7 @@ import AuditWire
   }
 
   private mutating func link(_ slot: Int) {
+    if links[slot].isChange { openChanges &+= 1 }
     links[slot].before = newest
     links[slot].after = -1
     if newest >= 0 { links[Int(newest)].after = Int32(slot) } else { oldest = Int32(slot) }
@@ -318,6 +336,7 @@ import AuditWire
 
   private mutating func unlink(_ slot: Int) {
     let link = links[slot]
+    if link.isChange { openChanges &-= 1 }
     if link.before >= 0 { links[Int(link.before)].after = link.after } else { oldest = link.after }
     if link.after >= 0 { links[Int(link.after)].before = link.before } else { newest = link.before }
   }

@@ -51,6 +51,8 @@ package struct TypedEvent: ~Copyable, Sendable {
     let bytes = event.text.storage.span.bytes
     var recordCount = 0
     var hasPlaceholder = false
+    var firstDevice = UInt32.max
+    var hasOtherDevice = false
     for index in 0..<event.records.count {
       let record = event.records[index]
       switch record.type.rawValue {
@@ -59,7 +61,11 @@ package struct TypedEvent: ~Copyable, Sendable {
         if path.read(bytes, record.body, &tails) {
           if Int(path.item) != recordCount { isMissingPaths = true }
           recordCount &+= 1
-          if path.isPlaceholder { hasPlaceholder = true }
+          if !path.name.isPresent {
+            if path.isPlaceholder { hasPlaceholder = true } else if path.identity.device != firstDevice { hasOtherDevice = true }
+          } else if recordCount == 1 {
+            firstDevice = path.identity.device
+          }
           paths.append(path)
         } else {
           otherRecords.append(Int32(index))
@@ -105,7 +111,12 @@ package struct TypedEvent: ~Copyable, Sendable {
     }
     actor = hasSyscall ? syscall.actor : hasUring ? uring.actor : .none
     isIncomplete = isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
-    if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) { paths.removeAll(where: \.isPlaceholder) }
+    if hasOtherDevice, firstDevice != .max {
+      // what overlayfs did in the file systems below it, without names of its own
+      paths.removeAll { !$0.name.isPresent && $0.identity.device != firstDevice }
+    } else if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) {
+      paths.removeAll(where: \.isPlaceholder)
+    }
   }
 }
 

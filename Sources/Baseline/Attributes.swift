@@ -74,8 +74,11 @@ package struct Attributes: OptionSet, Sendable, Hashable {
 extension Attributes {
   /// Digests that AIDE once knew and nobody should rely on: SHA-256 takes the place of each.
   static let obsoleteHashes = ["tiger", "haval", "crc32", "crc32b", "whirlpool", "gost", "stribog256", "stribog512"]
-  /// One bit for each of them, only while an expression is worked out, so that `H-tiger` does not take SHA-256 away.
+  /// One bit for each of them, only while an expression is worked out, so that `H-tiger` does not take SHA-256 away. Eight bits further on
+  /// they stand once more for those that are only there as a part of `H`: nobody asked for them, and nothing takes their place.
   static let firstObsoleteBit: UInt64 = 48
+  /// `S`, which AIDE has as an attribute of its own: growing and size. Also only while an expression is worked out.
+  static let growingSize = Attributes(47)
 
   /// AIDE 0.18's predefined groups.
   static let extras: Attributes = [.acl, .selinux, .xattrs, .e2fsattrs, .caps]
@@ -83,13 +86,21 @@ extension Attributes {
     ("R", [.permissions, .ftype, .inode, .linkName, .linkCount, .user, .group, .size, .mtime, .ctime, .md5, extras]),
     ("L", [.permissions, .ftype, .inode, .linkName, .linkCount, .user, .group, extras]),
     (">", [.permissions, .ftype, .linkName, .user, .group, .inode, .linkCount, .size, .growing, extras]),
-    ("H", [.md5, .sha1, .rmd160, .sha256, .sha512]), ("X", extras), ("E", []), ("S", [.growing, .size]),
+    ("H", [.md5, .sha1, .rmd160, .sha256, .sha512, Attributes(rawValue: 0xff << 56)]), ("X", extras), ("E", []),
   ]
 
-  /// The set with each obsolete digest replaced by SHA-256.
-  var withoutObsolete: Attributes {
-    let kept = Attributes(rawValue: rawValue & ((1 << Self.firstObsoleteBit) - 1))
-    return rawValue >> Self.firstObsoleteBit == 0 ? kept : kept.union(.sha256)
+  /// The set with each obsolete digest replaced by SHA-256, and `S` by what it means.
+  var resolved: Attributes {
+    var result = Attributes(rawValue: rawValue & ((1 << 47) - 1))
+    if rawValue >> Self.firstObsoleteBit & 0xff != 0 { result.insert(.sha256) }
+    if contains(.growingSize) { result.formUnion([.growing, .size]) }
+    return result
+  }
+
+  /// The set without another, whichever way either holds an obsolete digest.
+  func without(_ other: Attributes) -> Attributes {
+    let obsolete = (other.rawValue >> Self.firstObsoleteBit | other.rawValue >> (Self.firstObsoleteBit + 8)) & 0xff
+    return subtracting(other).subtracting(Attributes(rawValue: obsolete << Self.firstObsoleteBit | obsolete << (Self.firstObsoleteBit + 8)))
   }
 }
 

@@ -2,17 +2,17 @@ import System
 
 /// An attribute expression: `R+sha512-m-c`, worked out from left to right.
 struct ConfigExpression {
-  /// With a bit for each obsolete digest in it (``Attributes/withoutObsolete``).
+  /// With a bit for each obsolete digest in it (``Attributes/resolved``).
   private(set) var attributes: Attributes = []
   /// As a native configuration has it: without obsolete names.
   private(set) var text = ""
 
   mutating func apply(_ term: Attributes, _ name: String, adding: Bool) {
-    if adding { attributes.formUnion(term) } else { attributes.subtract(term) }
+    attributes = adding ? attributes.union(term) : attributes.without(term)
     let isObsolete = Attributes.obsoleteHashes.contains(name)
     if isObsolete && !adding { return }
     let sign = adding ? "+" : "-"
-    let native = isObsolete ? "sha256" : name == "S" ? "growing\(sign)s" : name
+    let native = isObsolete ? "sha256" : name
     text += (text.isEmpty && adding ? "" : sign) + native
   }
 }
@@ -58,7 +58,7 @@ extension ConfigParser {
     if let index = Attributes.obsoleteHashes.firstIndex(of: name) {
       return Attributes(rawValue: 1 << (Attributes.firstObsoleteBit + UInt64(index)))
     }
-    return groups[name]
+    return name == "S" ? .growingSize : groups[name]
   }
 
   private mutating func note(_ term: Attributes, _ name: String, _ place: ConfigPlace) {

@@ -2,7 +2,7 @@ import System
 
 /// What a configuration states, in order: enough to write it again.
 enum ConfigStatement: Sendable {
-  case group(name: String, expression: String)
+  case group(name: String, expression: String, ConfigPlace)
   /// Index into the rules.
   case rule(Int)
   /// What a native configuration does without, and why.
@@ -26,6 +26,7 @@ struct ConfigParser: ~Copyable {
   var depth = 0
   /// How many have been read in all.
   var filesRead = 0
+  private var undefined: Set<String> = []
   /// Equal expressions are compiled once: configurations repeat themselves.
   private var patterns: [[UInt8]: Pattern] = [:]
 
@@ -95,7 +96,7 @@ struct ConfigParser: ~Copyable {
     if let first = name.utf8.first, first >= UInt8(ascii: "_") {
       throw line.fault(
         at: start, "\(name) is no option, and the name of a group begins with a capital letter or a digit",
-        suggestion(for: name, among: Array(ConfigOption.all.keys), "the options are"))
+        suggestion(for: name, among: Array(ConfigOption.all.keys), or: "aide.conf(5) lists the options"))
     }
     if name.contains("_") {
       warnings.append(
@@ -107,7 +108,7 @@ struct ConfigParser: ~Copyable {
       notes.append(ConfigNotice(place: line.place(at: start), text: "\(name) is defined anew; lines above keep what it was"))
     }
     groups[name] = expression.attributes
-    statements.append(.group(name: name, expression: expression.text))
+    statements.append(.group(name: name, expression: expression.text, line.place(at: start)))
   }
 
   private mutating func rule(_ line: inout ConfigLine, _ kind: SelectionRule.Kind) throws(Failure) {
@@ -121,7 +122,7 @@ struct ConfigParser: ~Copyable {
     var attributes = ConfigExpression()
     if kind != .negative {
       attributes = try expression(&line)
-      if attributes.attributes.contains(.compressed), attributes.attributes.withoutObsolete.isDisjoint(with: .hashes) {
+      if attributes.attributes.contains(.compressed), attributes.attributes.resolved.isDisjoint(with: .hashes) {
         warnings.append(ConfigNotice(place: place, text: "compressed has no effect without a digest, sha256 for example"))
       }
     } else if !line.isAtEnd() {
@@ -131,14 +132,15 @@ struct ConfigParser: ~Copyable {
     let bytes = rulePrefix + word.bytes
     let node = nodePath(of: bytes)
     if zip(node, node.dropFirst()).contains(where: { $0 == UInt8(ascii: "/") && $1 == $0 }) || bytes.starts(with: "//".utf8) {
-      throw line.fault(at: word.indices.first, "two slashes", "no path has them: is a macro empty that should not be?")
+      warnings.append(
+        ConfigNotice(place: place, text: "\(printable(bytes)) has two slashes and matches no path: is a macro empty that should not be?"))
     }
     let pattern = try pattern(bytes, line, word.indices, skipping: rulePrefix.count)
     statements.append(.rule(rules.count))
     rules.append(
       SelectionRule(
         kind: kind, place: place, text: line.text, expression: bytes, kinds: restriction.kinds, fileSystem: restriction.fileSystem,
-        attributes: attributes.attributes.withoutObsolete, attributesText: attributes.text, pattern: pattern, literal: Literal(bytes),
+        attributes: attributes.attributes.resolved, attributesText: attributes.text, pattern: pattern, literal: Literal(bytes),
         node: node))
   }
 
@@ -207,15 +209,18 @@ struct ConfigParser: ~Copyable {
   mutating func string(_ line: inout ConfigLine) throws(Failure) -> [UInt8] { try string(&line, withIndices: true).bytes }
 
   private mutating func string(_ line: inout ConfigLine, withIndices: Bool) throws(Failure) -> (bytes: [UInt8], indices: [Int]) {
-    var missing: [(String, Int)] = []
+    var missing: [(String?, Int)] = []
     let macros = macros
     let result = try line.string { name, index in
-      if let value = macros[name] { return value }
+      if let name, let value = macros[name] { return value }
       missing.append((name, index))
       return []
     }
-    for (name, index) in missing {
-      warnings.append(ConfigNotice(place: line.place(at: index), text: "\(name) is not defined: nothing is put in its place"))
+    // one warning for each name is enough: a program that was skipped may have defined what a hundred rules use
+    for (name, index) in missing where name.map({ undefined.insert($0).inserted }) ?? true {
+      let text =
+        name.map { "\($0) is not defined: nothing is put in its place" } ?? "@@{ begins no macro here (@@{NAME}): it is taken for text"
+      warnings.append(ConfigNotice(place: line.place(at: index), text: text))
     }
     return result
   }

@@ -105,12 +105,18 @@ private func unreachable(_ rules: [SelectionRule]) -> [ConfigNotice] {
   }
   let broad = rules.filter { $0.kind == .negative && $0.isUnrestricted && $0.literal.rest == .anything }
   var byNode: [[UInt8]: [SelectionRule]] = [:]
+  let matcher = Matcher()
   for rule in rules {
     let text = rule.literal.bytes
-    // the node is looked for among the directories of a path, so what it says has to be the start of the path
-    if !text.starts(with: rule.node), !rule.node.starts(with: text) || rule.literal.rest != .expression {
-      warn(rule, "is looked for below \(printable(rule.node)) only, where nothing can match it")
-      continue
+    if !rule.node.isEmpty {
+      let below = rule.node + [UInt8(ascii: "/")]
+      if below.withUnsafeBufferPointer({ rule.pattern.apply($0, matcher, partial: true) == .none }) {
+        warn(rule, "is looked for below \(printable(rule.node)) only, where nothing can match it")
+        continue
+      }
+      if text.isEmpty, !rule.expression.contains(UInt8(ascii: "?")) {
+        warn(rule, "what follows the | is looked for below \(printable(rule.node)) only: put parentheses around what it parts")
+      }
     }
     guard rule.kind != .negative else { continue }
     let earlier = byNode[rule.node, default: []].first {

@@ -94,12 +94,13 @@ struct Literal: Sendable, Equatable {
     while at < expression.count {
       switch expression[at] {
       case UInt8(ascii: "]"): return at
-      case UInt8(ascii: "\\"), UInt8(ascii: "["):
+      case UInt8(ascii: "\\"):
+        if expression[(at + 1)...].first == UInt8(ascii: "Q") { return nil }
+        at += 2
+      case UInt8(ascii: "["):
         // [:alpha:] is the only bracket in a bracket that is common
         let name = expression[(at + 1)...].dropFirst().prefix { isAlphanumeric($0) }
-        guard expression[at] == UInt8(ascii: "["), expression[(at + 1)...].first == UInt8(ascii: ":"),
-          expression[name.endIndex...].starts(with: ":]".utf8)
-        else { return nil }
+        guard expression[(at + 1)...].first == UInt8(ascii: ":"), expression[name.endIndex...].starts(with: ":]".utf8) else { return nil }
         at = name.endIndex + 2
       default: at += 1
       }
@@ -108,12 +109,12 @@ struct Literal: Sendable, Equatable {
   }
 }
 
-/// The directory under which AIDE files a rule: the expression up to its first special character, cut at its last slash, with the backslashes
-/// taken away. AIDE takes `|`, `{` and `\d` for ordinary text here, and so it must be done (0.18.3, measured).
+/// The directory under which AIDE files a rule: the expression up to its first `^ $ * ? ( [`, cut at its last slash, with the backslashes
+/// taken away. AIDE takes `.`, `+`, `|`, `{` and `\d` for ordinary text here, and so it must be done (0.18.3, measured).
 func nodePath(of expression: [UInt8]) -> [UInt8] {
   var at = 0
   var lastSlash = 0
-  let special = Array("^$*+?.([".utf8)
+  let special = Array("^$*?([".utf8)
   while at < expression.count, !special.contains(expression[at]) {
     if expression[at] == UInt8(ascii: "\\") {
       at += 2

@@ -7,22 +7,13 @@ import EventLog
 /// end of the gap is when it is first seen to be on.
 struct AuditSwitch {
   private var offSinceMs: Int64?
-  private var wasOn = true
+  private var wasOn: Bool
   private var seenMs: Int64
 
-  /// - Parameter nowMs: when it is on, milliseconds since 1970.
-  init(nowMs: Int64) { seenMs = nowMs }
-
-  /// Whether a CONFIG_CHANGE record says that audit has been switched off.
-  static func isSwitchedOff(by text: RawSpan) -> Bool {
-    var fields = FieldCursor(text)
-    var isOff = false
-    while let field = fields.next(text) {
-      let value = text.extracting(field.value.slice.range)
-      if text.extracting(field.name.range).equals("audit_enabled") { isOff = value.equals("0") }
-      if text.extracting(field.name.range).equals("res"), !value.equals("1") { return false }
-    }
-    return isOff
+  /// - Parameter nowMs: milliseconds since 1970.
+  init(isOn: Bool = true, nowMs: Int64) {
+    wasOn = isOn
+    seenMs = nowMs
   }
 
   /// Takes what the kernel says now, and when a record has said that it was switched off since the last call.
@@ -38,5 +29,44 @@ struct AuditSwitch {
     let since = offSinceMs ?? seenMs
     offSinceMs = since
     return wasOn ? Gap(.coverage, sinceMs: since, untilMs: nowMs, detail: "kernel audit is switched off") : nil
+  }
+}
+
+/// What a CONFIG_CHANGE record says (kernel/audit.c audit_log_config_change, kernel/auditfilter.c audit_log_rule_change).
+enum ConfigChange {
+  /// Whether audit has been switched off.
+  static func switchesOff(_ text: RawSpan) -> Bool {
+    var isOff = false
+    return each(text) { name, value in
+      if name.equals("audit_enabled") { isOff = text.extracting(value.slice.range).equals("0") }
+    } && isOff
+  }
+
+  /// The keys of a rule that has left the kernel.
+  static func removedKeys(_ text: RawSpan) -> [[UInt8]] {
+    var isRemoval = false
+    var keys: [[UInt8]] = []
+    let isDone = each(text) { name, value in
+      if name.equals("op") { isRemoval = text.extracting(value.slice.range).equals("remove_rule") }
+      if name.equals("key") {
+        var decoded = ByteScratch()
+        value.decode(from: text, into: &decoded)
+        // several keys of a rule are told apart by AUDIT_KEY_SEPARATOR (audit.h)
+        keys = decoded.array.split(separator: 1).map(Array.init)
+      }
+    }
+    return isDone && isRemoval ? keys : []
+  }
+
+  /// Goes through the fields. Returns whether the change was made.
+  private static func each(_ text: RawSpan, _ body: (_ name: RawSpan, _ value: Value) -> Void) -> Bool {
+    var fields = FieldCursor(text)
+    var isDone = true
+    while let field = fields.next(text) {
+      let name = text.extracting(field.name.range)
+      if name.equals("res") { isDone = text.extracting(field.value.slice.range).equals("1") }
+      body(name, field.value)
+    }
+    return isDone
   }
 }

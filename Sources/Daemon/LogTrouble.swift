@@ -30,6 +30,7 @@ struct LogTrouble {
     case .noSpace, .diskQuotaExceeded: "make room there, or keep less of the log (keep_size)"
     case .readOnlyFileSystem: "mount it for writing, and look at the kernel's log for why it is not"
     case .permissionDenied, .notPermitted: "give it back to root"
+    case .tooManySymbolicLinkLevels: "a symbolic link is not followed there: remove it"
     case .ioError: "look at the kernel's log: the disk may be failing"
     default: "make it a directory that root can write"
     }

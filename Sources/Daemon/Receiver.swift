@@ -41,7 +41,7 @@ package struct ReceiverCounters: Sendable, Equatable {
 
   mutating func noteConfigChange(_ text: RawSpan) {
     ruleChanges &+= 1
-    if AuditSwitch.isSwitchedOff(by: text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+    if ConfigChange.switchesOff(text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
   }
 }
 
@@ -176,13 +176,16 @@ package struct Receiver: ~Copyable {
     while true {
       var hasOrders = false
       var hasWalked = false
-      try poll.wait(milliseconds: isStopping || isFile ? 0 : 500) { tag, _ in
+      try poll.wait(milliseconds: isStopping || isFile ? 0 : pipeline.assembler.hasOpenEvents ? 100 : 500) { tag, _ in
         if tag == 1 { hasOrders = true }
         if tag == 2 { hasWalked = true }
       }
       if hasOrders { isStopping = obey(mailbox.take()) || isStopping }
       if hasWalked { walk.apply(to: &pipeline.interpreter.map) }
-      let received = try drain()
+      // what had come by then is taken now: an event that is still open has waited for the kernel, not for us
+      let began = milliseconds(CLOCK_MONOTONIC)
+      let received = try drain(began)
+      pipeline.expire(now: began)
       let now = milliseconds(CLOCK_MONOTONIC)
       // a multicast stream never runs dry on a busy host; auditd asks its plugins to end before it has told them everything
       if isStopping && ((received == 0 && input.plugin == nil) || now > stopDeadline) || hasEnded { break }
@@ -221,9 +224,8 @@ package struct Receiver: ~Copyable {
   // MARK: -
 
   /// Takes everything that waits. Returns how many records that were.
-  private mutating func drain() throws(SystemError) -> Int {
+  private mutating func drain(_ now: Int64) throws(SystemError) -> Int {
     var total = 0
-    let now = milliseconds(CLOCK_MONOTONIC)
     while true {
       let outcome = try receive(now)
       total += outcome.records
@@ -240,7 +242,10 @@ package struct Receiver: ~Copyable {
     guard input.kernel != nil else { return receiveLines(now) }
     let outcome = try input.kernel?.receive { type, text in
       let type = RecordType(rawValue: type)
-      if type == .configChange { counters.noteConfigChange(text) }
+      if type == .configChange {
+        counters.noteConfigChange(text)
+        for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
+      }
       if pipeline.add(type: type, text: text, node: empty.span.bytes, now: now) {
         serials.arrived(pipeline.assembler.reader.last.serial)
       }
@@ -258,7 +263,11 @@ package struct Receiver: ~Copyable {
           return
         }
         records += 1
-        if prefix.type == .configChange { counters.noteConfigChange(line.extracting(prefix.headerStart..<line.byteCount)) }
+        if prefix.type == .configChange {
+          let text = line.extracting(prefix.headerStart..<line.byteCount)
+          counters.noteConfigChange(text)
+          for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
+        }
         pipeline.add(
           type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
       }
@@ -318,9 +327,8 @@ package struct Receiver: ~Copyable {
     pipeline.interpreter.walkRequests.removeAll()
   }
 
-  /// Once a second: what has waited too long, what never came, and the counters.
+  /// Once a second: what never came, and the counters.
   private mutating func tick(_ now: Int64) {
-    pipeline.expire(now: now)
     serials.settle()
     account()
     if hasLost, now >= nextWalk, walk.isIdle {
@@ -349,7 +357,8 @@ package struct Receiver: ~Copyable {
   }
 
   private mutating func flush() {
-    if pipeline.span.events > 0 {
+    // an event without an end comes behind later ones
+    if pipeline.span.events > 0, counters.lastTimeMs == 0 || Int32(bitPattern: pipeline.span.lastSerial &- counters.lastSerial) > 0 {
       counters.lastSerial = pipeline.span.lastSerial
       counters.lastTimeMs = pipeline.span.lastTimeMs
     }

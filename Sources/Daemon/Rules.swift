@@ -5,7 +5,7 @@ import FileChanges
 /// What the kernel's rules mean to the interpreter: which paths they cover, and which trees are to be known by heart.
 package struct WatchedTrees: Sendable, Equatable {
   package var scopes: [CoverageScope] = []
-  /// Directories whose trees a rule watches, outermost only.
+  /// Directories whose trees a rule watches, and files that a rule watches, outermost only.
   package var roots: [[UInt8]] = []
 
   /// From the kernel's rules, ours and others': a record tells only the first that matched (AUDIT-FACTS 6).
@@ -19,7 +19,7 @@ package struct WatchedTrees: Sendable, Equatable {
         // a rule with perm= leaves the choice of calls to it: libaudit's mask is the same choice made earlier
         calls: scope.permissions.isEmpty && scope.syscalls != .all ? scope.syscalls.words : [])
     }
-    roots = WatchedTrees.outermost(all.filter { $0.kind == .directory }.map(\.path))
+    roots = WatchedTrees.outermost(all.map(\.path))
   }
 
   /// Drops the paths that lie below others, and duplicates.

@@ -16,6 +16,7 @@ import System
 package final class Service {
   let settings: Settings
   let settingsPath: String?
+  private let givenSource: Settings.Source.Kind?
   let version: String
   var log: Logger
   let host: String
@@ -23,7 +24,7 @@ package final class Service {
   let queue: BatchQueue
   let mailbox: ReceiverMailbox
   let walk: TreeWalk
-  private let status = LogStatus()
+  let status: LogStatus
   let accounts = Accounts()
   let housekeeping = Condition()
   let stopping = Flag()
@@ -36,6 +37,8 @@ package final class Service {
   var memo = KernelMemo(directory: "")
   var trees = WatchedTrees([])
   var rules: [Rule] = []
+  /// ``ReceiverCounters/ruleChanges`` when the receiver was last told what the rules cover.
+  var coveredChanges: UInt64 = 0
   private var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
@@ -46,23 +49,35 @@ package final class Service {
   var missing = MissingRules()
   /// Lines whose path is gone, or which the kernel refuses: told once.
   var inactive: Set<String> = []
+  /// Where something is mounted.
+  var mounts: Set<[UInt8]> = []
   /// When the rules were last looked after.
   var rulesSeenMs = milliseconds(CLOCK_REALTIME)
   private var ruleChanges: UInt64 = 0
   private var trouble = LogTrouble()
   private var toldStatus = ""
 
-  /// - Parameter settingsPath: the file to read again at a reload; nil for the standard one.
-  package init(_ settings: Settings, settingsPath: String?, version: String) throws {
-    self.settings = settings
+  /// - Parameters:
+  ///   - settingsPath: the settings, read again at a reload; nil for the standard file.
+  ///   - source: what takes the place of the settings' source.
+  package init(settingsPath: String?, source: Settings.Source.Kind?, version: String) throws {
+    settings = try Self.load(settingsPath, source)
     self.settingsPath = settingsPath
+    givenSource = source
     self.version = version
     host = hostName()
+    status = LogStatus(rotation: housekeeping)
     log = Logger(label: "fsaudit") { _ in StderrLog() }
     log.logLevel = Logger.Level(rawValue: settings.daemon.logLevel.rawValue) ?? .info
     queue = try BatchQueue(limitBytes: settings.log.queueSizeBytes)
     mailbox = try ReceiverMailbox()
     walk = try TreeWalk()
+  }
+
+  private static func load(_ path: String?, _ source: Settings.Source.Kind?) throws -> Settings {
+    var settings = try Settings.load(from: path)
+    if let source { settings.source.kind = source }
+    return settings
   }
 
   /// Runs until SIGTERM or SIGINT. Throws when it cannot start, or when the stream breaks.
@@ -85,13 +100,16 @@ package final class Service {
     let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
-    let writer = SegmentWriter(logPolicy, host: host, status: status)
+    let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer())
     try check(writer)
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
+      mounts = mountPoints()
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
+      // auditd's plugins live with what auditd has set
+      auditSwitch = AuditSwitch(isOn: source != .plugin || original.enabled != 0, nowMs: milliseconds(CLOCK_REALTIME))
     } catch {
       takeBack(&audit)
       throw error
@@ -100,8 +118,9 @@ package final class Service {
     let recovery = writer.recover()
     let writing = Handoff(writer)
     let queue = queue
+    let unwritten = Unwritten()
     let writerThread = try Thread("writer") {
-      if let writer = writing.take() { _ = writeLog(from: queue, with: writer) }
+      if let writer = writing.take() { unwritten.events.store(writeLog(from: queue, with: writer).events, ordering: .releasing) }
     }
     let walk = walk
     let walkerThread = try Thread("walker") { walk.run() }
@@ -127,8 +146,14 @@ package final class Service {
     walkerThread.join()
     stopHousekeeper()
     keeperThread.join()
-    log.notice("stopped")
     if let fault { throw fault }
+    let lost = unwritten.events.load(ordering: .acquiring)
+    if lost > 0 {
+      throw Failure(
+        "stopped, but the log in \(settings.log.directory) could not be written: the last \(lost) events are lost",
+        advice: "the next start marks the time as a gap", exit: .inputOutput)
+    }
+    log.notice("stopped")
   }
 
   // MARK: Running
@@ -202,6 +227,7 @@ package final class Service {
       kernel = now
       kernelSeenMs = milliseconds(CLOCK_REALTIME)
     }
+    followMounts()
     repairRules()
     refreshRules()
     if accounts.haveChanged() { mailbox.post { $0.forgetNames = true } }
@@ -222,10 +248,10 @@ package final class Service {
     queue.request(.reopen)
     var notice = DaemonNotice(.reload, pid: getpid(), version: version, message: "reloaded")
     do {
-      let fresh = try Settings.load(from: settingsPath)
+      let fresh = try Self.load(settingsPath, givenSource)
       if fresh != settings {
         notice.message = "reloaded the rules and reopened the log; changed settings take effect at a restart"
-        log.notice("fsaudit.toml has changed: rules are reloaded now, other settings take effect at a restart")
+        log.notice("the settings have changed: rules are reloaded now, other settings take effect at a restart")
       }
     } catch {
       notice.succeeded = false
@@ -289,6 +315,7 @@ package final class Service {
   private func tellStatus() {
     var text = "\(source.rawValue), \(rules.count) rules"
     if let rulesFault { text += "; rules.d is not loaded: \(rulesFault)" }
+    if rules.recordingCount == 0 { text += "; nothing is recorded" }
     if !missing.lines.isEmpty { text += "; somebody removed \(missing.lines.briefly)" }
     if let cause = queue.depth.stalledBy { text += "; the log cannot be written: \(cause)" }
     if text == toldStatus { return }
@@ -309,7 +336,7 @@ package final class Service {
 
   private func statusJSON() -> [UInt8] {
     StatusReport(
-      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules.count,
+      version: version, pid: getpid(), startedMs: startedMs, source: source, kernel: (try? currentKernel()) ?? kernel, rules: rules,
       ourRules: ourRuleCount, missingRules: missing.lines, rulesFault: rulesFault.map { "\($0)" }, receiver: mailbox.counters, rates: rates,
       queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts

@@ -38,6 +38,11 @@ final class Flag: Sendable {
   func set() { value.store(true, ordering: .releasing) }
 }
 
+/// How many events the writer thread had to give up at the end.
+final class Unwritten: Sendable {
+  let events = Atomic(0)
+}
+
 /// One daemon a runtime directory: flock(2) on a file that holds the pid. The lock goes with the process, however it ends.
 struct ProcessLock: ~Copyable {
   private let file: Descriptor

@@ -49,13 +49,21 @@ extension Service {
       if !added.isEmpty { log.notice("rules: \(added.count) that somebody had removed are back") }
     } catch { log.error("rules: \(error)") }
     refreshRules()
+    if rules.recordingCount == 0, rulesFault == nil {
+      log.warning(
+        "nothing is recorded: the kernel has no rule that records anything: put rules into \(settings.rules.directory) and reload")
+    }
   }
 
   /// What the kernel has now; tells the receiver when it changed.
   func refreshRules() {
+    // before the rules are asked for: what changes later is looked at again
+    let changes = mailbox.counters.ruleChanges
     guard var book = try? RuleBook(directory: settings.daemon.runtimeDirectory), let listed = try? book.list() else { return }
     let now = listed.compactMap(\.rule)
-    if now == rules { return }
+    // a rule that went and came again has lost its key meanwhile
+    if now == rules, changes == coveredChanges { return }
+    coveredChanges = changes
     rules = now
     var seen = WatchedTrees(now)
     // a `watch` has keys of its own, for as long as it runs: they are none of the log's
@@ -104,7 +112,7 @@ extension Service {
     if let lost = change.lost {
       let lines = lost.lines.briefly
       log.error(
-        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load` brings them back"
+        "somebody removed rules of fsaudit's from the kernel, and what they watch is not recorded: \(lines): if that was a mistake, `systemctl reload fsaudit` or `fsaudit rule load\(settingsPath.map { " --config \($0)" } ?? "")` brings them back"
       )
       report(Gap(.coverage, sinceMs: lost.sinceMs, untilMs: now, detail: "somebody removed rules: \(lines)"))
     }
@@ -113,6 +121,25 @@ extension Service {
       report(Gap(.coverage, sinceMs: back.sinceMs, untilMs: now, detail: "somebody had removed rules: \(back.lines.briefly)"))
     }
     rulesSeenMs = now
+  }
+
+  /// Sees to what has been mounted in a watched directory.
+  func followMounts() {
+    let now = mountPoints()
+    let new = now.subtracting(mounts)
+    mounts = now
+    if new.isEmpty { return }
+    do throws(Failure) {
+      var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+      let lines = try book.follow(mounts: Array(new))
+      if lines.isEmpty { return }
+      let text = lines.briefly
+      log.notice("something was mounted in a watched directory and is watched from now on: \(text)")
+      report(
+        Gap(
+          .coverage, sinceMs: rulesSeenMs, untilMs: milliseconds(CLOCK_REALTIME),
+          detail: "something was mounted in a watched directory: \(text)"))
+    } catch { log.error("the rules cannot follow a new mount: \(error)") }
   }
 
   /// At the end: the stretches that are still open.

@@ -40,13 +40,28 @@ extension Service {
     return policy
   }
 
+  /// nil where the log is not to be sealed, or cannot be: a log without seals is better than none.
+  func openSealer() -> Sealer? {
+    guard settings.seal.enabled else { return nil }
+    var policy = SealPolicy()
+    policy.everyMs = settings.seal.every.milliseconds
+    policy.lines = settings.seal.lines
+    do { return try Sealer(policy, stateDirectory: settings.daemon.stateDirectory, host: host) } catch {
+      log.error("the log is not sealed: \(error)")
+      status.cannotSeal("\(error)")
+      return nil
+    }
+  }
+
   /// Refuses to start where the log can never be written. A disk that is full, read-only or failing may get well again: until then the
   /// kernel's records are kept or counted.
   func check(_ writer: SegmentWriter) throws(Failure) {
     guard let fault = writer.probe(), ![.noSpace, .diskQuotaExceeded, .readOnlyFileSystem, .ioError].contains(fault.code) else { return }
     throw Failure(
       "the log cannot be written: \(fault)",
-      advice: "make \(printable(settings.log.directory)) a directory that root can write, or name another as `directory` of [log]",
+      advice: fault.code == .tooManySymbolicLinkLevels
+        ? "a symbolic link is not followed there: remove it, and name the directory that is meant as `directory` of [log]"
+        : "make \(printable(settings.log.directory)) a directory that root can write, or name another as `directory` of [log]",
       exit: .inputOutput)
   }
 
@@ -94,7 +109,8 @@ extension Service {
         orders.gaps.append(
           Gap(
             .notRunning, firstSerial: recovery.lastSerial.map { $0 &+ 1 }, sinceMs: recovery.lastTimeMs, untilMs: startedMs,
-            detail: recovery.wasCleanStop ? "stopped in order" : "ended without a stop: killed, or the machine went down"))
+            detail: recovery.wasCleanStop
+              ? "stopped in order" : "the log has no stop: killed, the machine went down, or the log could not be written"))
       }
       if recovery.hasHistory, !recovery.wasCleanStop {
         var mended = DaemonNotice(
@@ -133,14 +149,23 @@ extension Service {
     let keeper = Housekeeper(directory: settings.log.directory, policy: policy)
     let (housekeeping, stopping, log) = (housekeeping, stopping, log)
     return try Thread("housekeeper") {
-      var told: [String] = []
+      var trouble = LogTrouble()
       while !stopping.isSet {
         let report = keeper.run(stop: { stopping.isSet })
         for deleted in report.deleted {
           log.notice("removed \(deleted.fileName) (\(deleted.bytes) bytes): limit by \(deleted.limit.rawValue)")
         }
-        for failure in report.failures where !told.contains(failure) { log.error("\(failure)") }
-        told = report.failures
+        switch trouble.note(isStalled: !report.failures.isEmpty, nowMs: milliseconds(CLOCK_MONOTONIC)) {
+        case .cannotWrite:
+          for failure in report.failures.prefix(1) {
+            let others = report.failures.count > 1 ? ", and \(report.failures.count - 1) more" : ""
+            log.error(
+              "a closed segment cannot be compressed or removed: \(failure)\(others): \(LogTrouble.advice(failure.code)); it is tried again"
+            )
+          }
+        case .writesAgain(let seconds): log.notice("closed segments are compressed and removed again, after \(seconds) s")
+        case nil: break
+        }
         housekeeping.wait(milliseconds: 10_000)
       }
     }

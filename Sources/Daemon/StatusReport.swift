@@ -26,7 +26,8 @@ struct StatusReport {
   var startedMs: Int64
   var source: Settings.Source.Kind
   var kernel: KernelStatus
-  var rules: Int
+  /// The kernel's.
+  var rules: [Rule]
   var ourRules: Int
   /// Lines whose rules somebody removed.
   var missingRules: [String]
@@ -49,7 +50,12 @@ struct StatusReport {
     json.raw(",\"source\":")
     json.string(source.rawValue)
     object(&json, ",\"kernel\":{", kernelFields)
-    object(&json, ",\"rules\":{", [("total", Int64(rules)), ("ours", Int64(ourRules)), ("missing", Int64(missingRules.count))])
+    object(
+      &json, ",\"rules\":{",
+      [
+        ("total", Int64(rules.count)), ("ours", Int64(ourRules)), ("recording", Int64(rules.recordingCount)),
+        ("missing", Int64(missingRules.count)),
+      ])
     if !missingRules.isEmpty {
       json.raw(",\"missing_rules\":")
       json.string(missingRules.briefly)
@@ -119,6 +125,22 @@ struct StatusReport {
         ("rotations", Int64(truncatingIfNeeded: log.rotations)), ("segments", Int64(segments.map { $0.rotated.count + 1 } ?? 0)),
       ])
     object(&json, ",\"write_failures\":{", log.writeFailures.map { ($0.key, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
+    sealPart(&json)
+    json.raw("}")
+  }
+
+  private func sealPart(_ json: inout JSONWriter) {
+    if log.seal == nil && log.sealFault == nil { return }
+    json.raw(",\"seal\":{\"number\":")
+    json.integer(log.seal ?? -1)
+    if log.seal != nil {
+      json.raw(",\"time\":")
+      json.timestamp(milliseconds: log.sealTimeMs)
+    }
+    if let fault = log.sealFault {
+      json.raw(",\"fault\":")
+      json.string(fault)
+    }
     json.raw("}")
   }
 

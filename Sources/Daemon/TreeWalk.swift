@@ -7,9 +7,10 @@ import System
 /// Walks watched trees for the directory map, on a thread of its own: the thread that owns the map goes on reading
 /// events meanwhile and takes over what the walk found in portions.
 package final class TreeWalk: Sendable {
-  /// What a walk found of one directory.
+  /// What a walk found of one directory, or of a file that is watched by itself.
   struct Portion: Sendable {
     var directory: FileIdentity
+    var isFile = false, hasLinks = false
     /// The directory's absolute path, for roots; empty below.
     var rootPath: [UInt8] = []
     var entries: [Entry] = []
@@ -68,7 +69,7 @@ package final class TreeWalk: Sendable {
     }
     for portion in portions {
       if !portion.rootPath.isEmpty {
-        map.insertWalked(portion.directory, parent: -1, name: portion.rootPath, isDirectory: true, hasLinks: false)
+        map.insertWalked(portion.directory, parent: -1, name: portion.rootPath, isDirectory: !portion.isFile, hasLinks: portion.hasLinks)
       }
       guard let parent = map.find(portion.directory) else { continue }
       for entry in portion.entries {
@@ -101,7 +102,12 @@ package final class TreeWalk: Sendable {
 
   private func walk(_ path: [UInt8]) {
     let devices = mountDevices()
-    guard let root = try? WalkedDirectory(path), let object = root.examine() else { return }
+    guard let root = try? WalkedDirectory(path), let object = root.examine() else {
+      guard let file = examine(path: path), !FileType.isDirectory(file.mode) else { return }
+      let identity = FileIdentity(file, devices, device: nil)
+      _ = hand(Portion(directory: identity, isFile: true, hasLinks: file.links > 1, rootPath: path))
+      return
+    }
     let identity = FileIdentity(object, devices, device: nil)
     walk(root, identity, device: identity.device, mount: object.mount, devices: devices, rootPath: path, depth: 0)
   }

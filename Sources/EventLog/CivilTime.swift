@@ -1,3 +1,5 @@
+import AuditWire
+
 /// A moment in the proleptic Gregorian calendar, UTC. All fields are Int64 because they only ever become digits.
 struct CivilTime: Equatable {
   let year, month, day, hour, minute, second: Int64
@@ -35,25 +37,36 @@ struct CivilTime: Equatable {
 
 /// The moment that an ISO 8601 time in UTC names, `2026-11-20T23:32:51.738Z` with or without the fraction, in
 /// milliseconds since 1970; nil if it is none.
-func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? {
-  let text = Array(text)
-  let shape = Array("dddd-dd-ddTdd:dd:dd".utf8)
-  guard text.count > shape.count, text.last == UInt8(ascii: "Z") else { return nil }
-  for (byte, place) in zip(text, shape) {
-    guard place == UInt8(ascii: "d") ? isDigit(byte) : byte == place else { return nil }
-  }
-  func number(_ range: Range<Int>) -> Int64 { text[range].reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) } }
-  let (month, day, hour, minute, second) = (number(5..<7), number(8..<10), number(11..<13), number(14..<16), number(17..<19))
+package func instant(isoUTC text: RawSpan) -> Int64? {
+  guard text.byteCount >= 20, text.byte(text.byteCount &- 1) == UInt8(ascii: "Z"), text.byte(4) == UInt8(ascii: "-"),
+    text.byte(7) == UInt8(ascii: "-"), text.byte(10) == UInt8(ascii: "T"), text.byte(13) == UInt8(ascii: ":"),
+    text.byte(16) == UInt8(ascii: ":"), let year = number(text, 0, 4), let month = number(text, 5, 2), let day = number(text, 8, 2),
+    let hour = number(text, 11, 2), let minute = number(text, 14, 2), let second = number(text, 17, 2)
+  else { return nil }
   guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61 else { return nil }
   var fraction: Int64 = 0
-  let digits = text[shape.count...].dropLast()
-  if let dot = digits.first {
-    guard dot == UInt8(ascii: "."), digits.count > 1, digits.dropFirst().allSatisfy(isDigit) else { return nil }
-    fraction = digits.dropFirst().prefix(3).reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
-    for _ in min(digits.count, 4)..<4 { fraction *= 10 }
+  let end = text.byteCount &- 1
+  if end > 19 {
+    guard text.byte(19) == UInt8(ascii: "."), end > 20 else { return nil }
+    for at in 20..<max(end, 23) {
+      let digit = at < end ? text.byte(at) &- 0x30 : 0
+      if digit > 9 { return nil }
+      if at < 23 { fraction = fraction * 10 + Int64(digit) }
+    }
   }
-  let days = CivilTime.days(year: number(0..<4), month: month, day: day)
+  let days = CivilTime.days(year: year, month: month, day: day)
   return (days * 86400 + hour * 3600 + minute * 60 + second) * 1000 + fraction
 }
 
-private func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+/// The same of a part of an array.
+func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? { instant(isoUTC: Array(text).span.bytes) }
+
+private func number(_ text: RawSpan, _ start: Int, _ count: Int) -> Int64? {
+  var value: Int64 = 0
+  for at in start..<start &+ count {
+    let digit = text.byte(at) &- 0x30
+    if digit > 9 { return nil }
+    value = value * 10 + Int64(digit)
+  }
+  return value
+}

@@ -25,7 +25,7 @@ func compress(_ segment: Segment, to name: SegmentName, in directory: String, le
     return bytes
   } catch {
     try? removeFile(temporary)
-    throw error
+    throw SystemError(error.call, directory + "/" + name.fileName, error.code)
   }
 }
 

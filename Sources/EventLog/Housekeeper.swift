@@ -10,7 +10,7 @@ package struct Housekeeper: Sendable {
     package var compressed: [Compressed] = []
     package var deleted: [Deleted] = []
     /// What could not be done; it is tried again at the next run.
-    package var failures: [String] = []
+    package var failures: [SystemError] = []
   }
 
   package struct Compressed: Equatable, Sendable {
@@ -50,7 +50,7 @@ package struct Housekeeper: Sendable {
       }
       delete(from: try SegmentSet(directory: directory), nowSeconds, &report)
     } catch {
-      report.failures.append(error.description)
+      report.failures.append(error)
     }
     return report
   }
@@ -96,6 +96,6 @@ package struct Housekeeper: Sendable {
   }
 
   private func attempt(_ report: inout Report, _ body: (inout Report) throws(SystemError) -> Void) {
-    do throws(SystemError) { try body(&report) } catch { report.failures.append(error.description) }
+    do throws(SystemError) { try body(&report) } catch { report.failures.append(error) }
   }
 }

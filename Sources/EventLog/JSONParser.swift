@@ -1,167 +1,196 @@
-/// Fills a ``LogLine``'s table of values.
-struct JSONParser {
-  private(set) var tokens: [LogLine.Token]
-  /// The containers that are open, as token indices.
-  private var open: [Int] = []
+import AuditWire
 
-  init(tokens: [LogLine.Token]) {
-    self.tokens = tokens
-    self.tokens.removeAll(keepingCapacity: true)
-  }
+/// Fills a ``LogLine``'s table of values, in one pass over the bytes.
+///
+/// The text is followed by ``padding`` NUL bytes. No step goes over a NUL, because none is allowed anywhere in JSON; so every position stays in
+/// front of the padding's end, and the loads need no checks of their own.
+enum JSONParser {
+  /// How many NUL bytes have to follow the text.
+  static let padding = 8
 
-  /// What may come next.
-  private enum Expected { case value, valueOrEnd, key, keyOrEnd, commaOrEnd }
-
-  mutating func parse(_ text: RawSpan) -> Bool {
-    var index = skipSpace(text, 0)
-    guard byte(text, index) == UInt8(ascii: "{") else { return false }
-    var expected = Expected.value
-    var key = 0..<0
+  /// - Parameters:
+  ///   - text: with its padding.
+  ///   - tokens: memory for at least as many values as are to be read; more are refused.
+  /// - Returns: how many values there are; nil where the text is not one JSON object within ``LogLine``'s bounds.
+  static func parse(_ text: RawSpan, into tokens: UnsafeMutableBufferPointer<LogLine.Token>) -> Int? {
+    precondition(text.byteCount >= padding && text.word(text.byteCount &- padding) == 0)
+    var at = skipSpace(text, 0)
+    guard byte(text, at) == UInt8(ascii: "{") else { return nil }
+    // the containers that are open, as token indices
+    var open = InlineArray<16, Int32>(repeating: 0)
+    var depth = 0
+    var count = 0
+    var inObject = false
+    var key = Slice.none
     while true {
-      index = skipSpace(text, index)
-      guard let next = byte(text, index) else { return false }
-      switch expected {
-      case .keyOrEnd where next == UInt8(ascii: "}"), .valueOrEnd where next == UInt8(ascii: "]"):
-        index += 1
-        close(at: index)
-      case .commaOrEnd where next == UInt8(ascii: ","):
-        index += 1
-        expected = inObject ? .key : .value
-        continue
-      case .commaOrEnd:
-        guard next == (inObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else { return false }
-        index += 1
-        close(at: index)
-      case .key, .keyOrEnd:
-        guard next == UInt8(ascii: "\""), let end = endOfString(text, index + 1) else { return false }
-        key = index + 1..<end.index
-        index = skipSpace(text, end.index + 1)
-        guard byte(text, index) == UInt8(ascii: ":") else { return false }
-        index += 1
-        expected = .value
-        continue
-      case .value, .valueOrEnd:
-        guard tokens.count < LogLine.maximumValues else { return false }
-        guard let after = value(text, index, first: next, key: key) else { return false }
-        index = after
-        key = 0..<0
-        if next == UInt8(ascii: "{") || next == UInt8(ascii: "[") {
-          guard open.count <= LogLine.maximumDepth else { return false }
-          expected = next == UInt8(ascii: "{") ? .keyOrEnd : .valueOrEnd
+      // a value begins at `at`
+      guard count < tokens.count else { return nil }
+      let first = byte(text, at)
+      var token = LogLine.Token(key: key, start: at, next: count &+ 1)
+      if first == UInt8(ascii: "\"") {
+        guard let end = endOfString(text, at &+ 1, &token.isEscaped) else { return nil }
+        token.kind = .string
+        token.start &+= 1
+        token.end = Int32(truncatingIfNeeded: end)
+        at = end &+ 1
+      } else if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+        guard depth < LogLine.maximumDepth else { return nil }
+        inObject = first == UInt8(ascii: "{")
+        token.kind = inObject ? .object : .array
+        open[depth] = Int32(truncatingIfNeeded: count)
+        depth &+= 1
+        tokens[count] = token
+        count &+= 1
+        at = skipSpace(text, at &+ 1)
+        if byte(text, at) != closing(inObject) {
+          key = .none
+          if inObject, !member(text, &at, &key) { return nil }
           continue
         }
+        count &-= 1
+      } else if first == UInt8(ascii: "t") || first == UInt8(ascii: "f") || first == UInt8(ascii: "n") {
+        guard let end = endOfLiteral(text, at, first) else { return nil }
+        at = end
+        token.end = Int32(truncatingIfNeeded: at)
+      } else {
+        guard let end = endOfNumber(text, at) else { return nil }
+        at = end
+        token.kind = .number
+        token.end = Int32(truncatingIfNeeded: at)
       }
-      if open.isEmpty { return skipSpace(text, index) == text.byteCount }
-      expected = .commaOrEnd
-    }
-  }
-
-  private var inObject: Bool { open.last.map { tokens[$0].kind == .object } ?? false }
-
-  private mutating func close(at end: Int) {
-    guard let container = open.popLast() else { return }
-    tokens[container].end = Int32(end)
-    tokens[container].next = Int32(tokens.count)
-  }
-
-  /// Adds the value that begins at `index` and returns where it ends; a container's first member follows.
-  private mutating func value(_ text: RawSpan, _ index: Int, first: UInt8, key: Range<Int>) -> Int? {
-    var token = LogLine.Token(
-      kind: .literal, keyStart: Int32(key.lowerBound), keyEnd: Int32(key.upperBound), start: Int32(index), next: Int32(tokens.count + 1))
-    var after = index + 1
-    switch first {
-    case UInt8(ascii: "{"), UInt8(ascii: "["):
-      token.kind = first == UInt8(ascii: "{") ? .object : .array
-      open.append(tokens.count)
-    case UInt8(ascii: "\""):
-      guard let end = endOfString(text, index + 1) else { return nil }
-      token.kind = .string
-      token.isEscaped = end.isEscaped
-      token.start = Int32(index + 1)
-      after = end.index + 1
-    case UInt8(ascii: "t"): after = literal("true", text, index)
-    case UInt8(ascii: "f"): after = literal("false", text, index)
-    case UInt8(ascii: "n"): after = literal("null", text, index)
-    default:
-      token.kind = .number
-      after = endOfNumber(text, index)
-    }
-    guard after > index else { return nil }
-    token.end = Int32(token.kind == .string ? after - 1 : after)
-    tokens.append(token)
-    return after
-  }
-
-  /// Where the literal ends; `index` if it is not there.
-  private func literal(_ word: StaticString, _ text: RawSpan, _ index: Int) -> Int {
-    guard text.byteCount - index >= word.utf8CodeUnitCount else { return index }
-    let same = word.withUTF8Buffer { word in word.indices.allSatisfy { byte(text, index + $0) == word[$0] } }
-    return same ? index + word.utf8CodeUnitCount : index
-  }
-
-  /// Where the number ends; `index` if there is none: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
-  private func endOfNumber(_ text: RawSpan, _ start: Int) -> Int {
-    func digits(_ from: Int) -> Int {
-      var index = from
-      while let digit = byte(text, index), digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") { index += 1 }
-      return index
-    }
-    var index = byte(text, start) == UInt8(ascii: "-") ? start + 1 : start
-    let whole = digits(index)
-    guard whole > index, whole == index + 1 || byte(text, index) != UInt8(ascii: "0") else { return start }
-    index = whole
-    if byte(text, index) == UInt8(ascii: ".") {
-      let end = digits(index + 1)
-      guard end > index + 1 else { return start }
-      index = end
-    }
-    if byte(text, index) == UInt8(ascii: "e") || byte(text, index) == UInt8(ascii: "E") {
-      let sign = byte(text, index + 1)
-      let first = sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") ? index + 2 : index + 1
-      let end = digits(first)
-      guard end > first else { return start }
-      index = end
-    }
-    return index
-  }
-
-  /// Where the closing quote of the string is whose inside begins at `start`, and whether there is a `\` in it.
-  private func endOfString(_ text: RawSpan, _ start: Int) -> (index: Int, isEscaped: Bool)? {
-    var index = start
-    var isEscaped = false
-    while true {
-      index = indexOfSpecial(text, from: index)
-      guard let special = byte(text, index) else { return nil }
-      switch special {
-      case UInt8(ascii: "\""): return (index, isEscaped)
-      case UInt8(ascii: "\\"):
-        isEscaped = true
-        switch byte(text, index + 1) {
-        case UInt8(ascii: "u"):
-          for place in 2..<6 {
-            guard let digit = byte(text, index + place), hexValue(digit) != nil else { return nil }
-          }
-          index += 6
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
-          UInt8(ascii: "r"), UInt8(ascii: "t"):
-          index += 2
-        default: return nil
+      // (an empty container's is there already)
+      tokens[count] = token
+      count &+= 1
+      // behind a value, or in front of an empty container's end
+      while true {
+        at = skipSpace(text, at)
+        let next = byte(text, at)
+        // the usual case, a member behind a member
+        if next == UInt8(ascii: ","), inObject, byte(text, at &+ 1) == UInt8(ascii: "\"") {
+          at &+= 1
+          if !member(text, &at, &key) { return nil }
+          break
         }
-      case 0..<0x20: return nil
-      default: index += 1
+        if next == UInt8(ascii: ",") {
+          at = skipSpace(text, at &+ 1)
+          key = .none
+          if inObject, !member(text, &at, &key) { return nil }
+          break
+        }
+        guard next == closing(inObject) else { return nil }
+        at &+= 1
+        depth &-= 1
+        let container = Int(open[depth])
+        tokens[container].end = Int32(truncatingIfNeeded: at)
+        tokens[container].next = Int32(truncatingIfNeeded: count)
+        if depth == 0 { return skipSpace(text, at) == text.byteCount &- padding ? count : nil }
+        inObject = tokens[Int(open[depth &- 1])].kind == .object
       }
     }
   }
 
-  private func byte(_ text: RawSpan, _ index: Int) -> UInt8? {
-    index < text.byteCount ? text.unsafeLoad(fromByteOffset: index, as: UInt8.self) : nil
+  @inline(__always)
+  private static func byte(_ text: RawSpan, _ at: Int) -> UInt8 {
+    assert(at < text.byteCount)
+    return text.unsafeLoad(fromUncheckedByteOffset: at, as: UInt8.self)
   }
 
-  private func skipSpace(_ text: RawSpan, _ start: Int) -> Int {
-    var index = start
-    while let space = byte(text, index), space == 0x20 || space == 0x09 || space == 0x0a || space == 0x0d { index += 1 }
-    return index
+  @inline(__always)
+  private static func closing(_ inObject: Bool) -> UInt8 { inObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
+
+  /// Steps over a member's name and its colon; false where none stands.
+  @inline(__always)
+  private static func member(_ text: RawSpan, _ at: inout Int, _ key: inout Slice) -> Bool {
+    guard byte(text, at) == UInt8(ascii: "\"") else { return false }
+    var isEscaped = false
+    guard let end = endOfString(text, at &+ 1, &isEscaped) else { return false }
+    key = Slice(start: at &+ 1, count: end &- at &- 1)
+    if byte(text, end &+ 1) == UInt8(ascii: ":"), byte(text, end &+ 2) > 0x20 {
+      at = end &+ 2
+      return true
+    }
+    at = skipSpace(text, end &+ 1)
+    guard byte(text, at) == UInt8(ascii: ":") else { return false }
+    at = skipSpace(text, at &+ 1)
+    return true
   }
+
+  private static func endOfLiteral(_ text: RawSpan, _ at: Int, _ first: UInt8) -> Int? {
+    let word: StaticString = first == UInt8(ascii: "t") ? "true" : first == UInt8(ascii: "f") ? "false" : "null"
+    return text.hasPrefix(word, at: at) ? at &+ word.utf8CodeUnitCount : nil
+  }
+
+  /// Where the number ends, nil if there is none: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
+  private static func endOfNumber(_ text: RawSpan, _ start: Int) -> Int? {
+    func digits(_ from: Int) -> Int {
+      var at = from
+      while byte(text, at) &- 0x30 <= 9 { at &+= 1 }
+      return at
+    }
+    let first = byte(text, start) == UInt8(ascii: "-") ? start &+ 1 : start
+    var at = digits(first)
+    guard at > first, at == first &+ 1 || byte(text, first) != UInt8(ascii: "0") else { return nil }
+    if byte(text, at) == UInt8(ascii: ".") {
+      let end = digits(at &+ 1)
+      guard end > at &+ 1 else { return nil }
+      at = end
+    }
+    if byte(text, at) | 0x20 == UInt8(ascii: "e") {
+      let sign = byte(text, at &+ 1)
+      let exponent = sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") ? at &+ 2 : at &+ 1
+      let end = digits(exponent)
+      guard end > exponent else { return nil }
+      at = end
+    }
+    return at
+  }
+
+  /// Where the closing quote of the string is whose inside begins at `start`; nil where it is not well-formed.
+  @inline(__always)
+  private static func endOfString(_ text: RawSpan, _ start: Int, _ isEscaped: inout Bool) -> Int? {
+    var at = start
+    while true {
+      // in the padding there are none but bytes that end the search, like any control byte
+      let word = at &+ 8 <= text.byteCount ? text.word(unchecked: at) : text.word(at)
+      let quotes = word ^ Swar.spread(0x22)
+      let escapes = word ^ Swar.spread(0x5c)
+      let ends =
+        (quotes &- Swar.spread(1)) & ~quotes | (escapes &- Swar.spread(1)) & ~escapes | (word &- Swar.spread(0x20)) & ~word
+      let found = ends & Swar.spread(0x80)
+      if found == 0 {
+        at &+= 8
+        continue
+      }
+      at &+= found.trailingZeroBitCount / 8
+      let special = byte(text, at)
+      if special == 0x22 { return at }
+      guard special == 0x5c, let length = escapeLength(text, at) else { return nil }
+      isEscaped = true
+      at &+= length
+    }
+  }
+
+  private static func escapeLength(_ text: RawSpan, _ at: Int) -> Int? {
+    switch byte(text, at &+ 1) {
+    case UInt8(ascii: "u"):
+      for place in 2..<6 where hexValue(byte(text, at &+ place)) == nil { return nil }
+      return 6
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+      UInt8(ascii: "r"), UInt8(ascii: "t"):
+      return 2
+    default: return nil
+    }
+  }
+
+  @inline(__always)
+  private static func skipSpace(_ text: RawSpan, _ start: Int) -> Int {
+    var at = start
+    // nearly everything is above a blank
+    while byte(text, at) <= 0x20, isSpace(byte(text, at)) { at &+= 1 }
+    return at
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 }
 }
 
 /// A JSON string's inside without its escapes. The escapes are well-formed (the parser saw to it); half of a surrogate

@@ -17,15 +17,10 @@ package struct LineReader: ~Copyable {
   private var skipping = false
   package private(set) var skippedLines = 0
 
-  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
-  package init(_ segment: Segment) throws(SystemError) {
-    do throws(SystemError) {
-      source = try LineSource(path: segment.path, isCompressed: segment.isCompressed)
-    } catch {
-      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
-      source = try LineSource(path: segment.path + ".zst", isCompressed: true)
-    }
-  }
+  /// Opens a segment.
+  package init(_ segment: Segment) throws(SystemError) { source = try LineSource(segment) }
+
+  init(_ source: LineSource) { self.source = source }
 
   /// Calls `body` with the next whole line, without its `\n`.
   /// - Returns: false at the end. A last line without a `\n` is being written, or torn: it is none.
@@ -59,7 +54,8 @@ package struct LineReader: ~Copyable {
 }
 
 /// Bytes of a plain or compressed file.
-final class LineSource {
+package final class LineSource {
+  package let inode: UInt64
   private let file: Descriptor
   private let path: String
   private let decompressor: OpaquePointer?
@@ -71,20 +67,32 @@ final class LineSource {
   private var insideFrame = false
   private static let blockBytes = 128 << 10
 
-  init(path: String, isCompressed: Bool) throws(SystemError) {
+  package init(path: String, isCompressed: Bool) throws(SystemError) {
     self.path = path
     let file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-    guard try file.status().st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
+    let status = try file.status()
+    guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError("open", path, .invalidArgument) }
+    inode = UInt64(status.st_ino)
     self.file = file
     decompressor = isCompressed ? ZSTD_createDStream() : nil
     if isCompressed && decompressor == nil { throw SystemError("open", path, .noMemory) }
   }
 
+  /// Opens a segment. One that has been compressed since it was listed is found under its new name.
+  package convenience init(_ segment: Segment) throws(SystemError) {
+    do throws(SystemError) {
+      try self.init(path: segment.path, isCompressed: segment.isCompressed)
+    } catch {
+      guard error.code == .noSuchFileOrDirectory, !segment.isLive, !segment.isCompressed else { throw error }
+      try self.init(path: segment.path + ".zst", isCompressed: true)
+    }
+  }
+
   deinit { ZSTD_freeDStream(decompressor) }
 
-  /// Appends what comes next.
+  /// Appends what comes next, some 128 KiB.
   /// - Returns: false at the end.
-  func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
+  package func read(into buffer: inout [UInt8]) throws(SystemError) -> Bool {
     guard let decompressor else { return try fill(&buffer) > 0 }
     while true {
       if inputStart == input.count && !hasMore {

@@ -6,13 +6,13 @@ import SystemPackage
 final class LiveFile {
   let file: Descriptor
   private let path: String
-  private let device: dev_t
-  private let inode: ino_t
+  let device: dev_t
+  let inode: ino_t
   /// How long the file is: always whole lines.
   private(set) var bytes: Int64
   /// What was cut off when it was opened.
   let cutBytes: Int64
-  /// The time of the first line, and its serial (0 if it has none); nil while there is no line.
+  /// The time of the first line that is no seal, and its serial (0 if it has none); nil while there is no such line.
   private(set) var firstTimeMs: Int64?
   private(set) var firstSerial: UInt32 = 0
   /// What has been written since it was opened, and of that what is not known to be on the disk.
@@ -62,6 +62,24 @@ final class LiveFile {
   /// Appends whole lines with one write(2). If only part of them fits, the file is cut back to the last whole line.
   /// - Returns: how many bytes stayed: all of them, or some whole lines.
   func append(_ lines: RawSpan, span: BatchSpan, nowMs: Int64) throws(SystemError) -> Int {
+    let kept = try write(lines)
+    if kept == 0 { return 0 }
+    if firstTimeMs == nil {
+      firstTimeMs = span.events > 0 ? span.firstTimeMs : nowMs
+      firstSerial = span.firstSerial
+    }
+    // A part of a batch counts as all of it: the rest follows, or is lost with it.
+    written.join(span)
+    unsynced.join(span)
+    return kept
+  }
+
+  /// Appends one line that says nothing of events, so that it neither names nor begins a segment.
+  func appendSeal(_ line: RawSpan) throws(SystemError) {
+    if try write(line) == 0 { throw SystemError("write", path, .noSpace) }
+  }
+
+  private func write(_ lines: RawSpan) throws(SystemError) -> Int {
     let count: Int
     do {
       count = try lines.withUnsafeBytes { bytes throws(SystemError) in try file.write(bytes) }
@@ -73,16 +91,8 @@ final class LiveFile {
       kept = endOfLastLine(lines.extracting(0..<count))
       try file.truncate(to: max(0, end - Int64(count - kept)))
     }
-    if kept == 0 { return 0 }
-    if firstTimeMs == nil {
-      firstTimeMs = span.events > 0 ? span.firstTimeMs : nowMs
-      firstSerial = span.firstSerial
-    }
     bytes += Int64(kept)
-    // A part of a batch counts as all of it: the rest follows, or is lost with it.
-    written.join(span)
-    unsynced.join(span)
-    hasUnsynced = true
+    hasUnsynced = hasUnsynced || kept > 0
     return kept
   }
 

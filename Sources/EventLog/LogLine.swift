@@ -1,42 +1,64 @@
+import AuditWire
+
 /// One parsed line of the log (JSON, RFC 8259), reused from line to line.
 ///
 /// The text may come from anybody's hand: parsing is iterative, bounded in depth and in the number of values, and never
 /// traps. It leaves a table of where the values are; strings are decoded only when asked for.
 package struct LogLine: Sendable {
-  /// The line itself, without its `\n`.
-  package private(set) var bytes: [UInt8] = []
+  /// The line, and behind it the parser's padding.
+  private var text: [UInt8] = []
+  /// The first ``count`` tokens are those of the line.
   private var tokens: [Token] = []
+  private var count = 0
+
+  /// The line itself, without its `\n`.
+  package var bytes: [UInt8] { text.dropLast(JSONParser.padding) }
 
   /// Deeper nesting, and more values, than any line of ours has.
   package static let maximumDepth = 16, maximumValues = 20_000
 
   /// What kind of value a path leads to.
-  enum Kind: UInt8 { case object, array, string, number, literal }
+  enum Kind: UInt8, BitwiseCopyable { case object, array, string, number, literal }
 
   /// One value. Offsets are into `bytes`; a string's are inside its quotes.
-  struct Token {
-    var kind: Kind
+  struct Token: Sendable, BitwiseCopyable {
+    var kind = Kind.literal
     /// A string that has `\` in it.
     var isEscaped = false
-    var keyStart: Int32 = 0, keyEnd: Int32 = 0
+    /// The member's name; empty for an element of an array.
+    var key: Slice
     var start: Int32, end: Int32 = 0
     /// The token after this value and everything in it.
-    var next: Int32 = 0
+    var next: Int32
+
+    @inline(__always)
+    init(key: Slice, start: Int, next: Int) {
+      self.key = key
+      self.start = Int32(truncatingIfNeeded: start)
+      self.next = Int32(truncatingIfNeeded: next)
+    }
   }
 
   package init() {}
 
   /// Parses one line; what was parsed before is gone.
   /// - Returns: whether it is one JSON object. If not, every question is answered with nil.
-  package mutating func parse(_ text: RawSpan) -> Bool {
-    bytes.removeAll(keepingCapacity: true)
-    text.withUnsafeBytes { bytes.append(contentsOf: $0) }
-    var parser = JSONParser(tokens: tokens)
-    tokens = []
-    let good = bytes.count <= Int(Int32.max) && parser.parse(bytes.span.bytes)
-    tokens = parser.tokens
-    if !good { tokens.removeAll(keepingCapacity: true) }
-    return good
+  package mutating func parse(_ line: RawSpan) -> Bool {
+    count = 0
+    guard line.byteCount < Int(Int32.max) - JSONParser.padding else { return false }
+    text.removeAll(keepingCapacity: true)
+    line.withUnsafeBytes { text.append(contentsOf: $0) }
+    for _ in 0..<JSONParser.padding { text.append(0) }
+    // a value and what separates it from the next have at least two bytes
+    let most = min(line.byteCount / 2 + 1, Self.maximumValues)
+    if tokens.count < most { tokens += repeatElement(Token(key: .none, start: 0, next: 0), count: most - tokens.count) }
+    let found = Self.fill(text, &tokens, most: most)
+    count = found ?? 0
+    return found != nil
+  }
+
+  private static func fill(_ text: [UInt8], _ tokens: inout [Token], most: Int) -> Int? {
+    tokens.withUnsafeMutableBufferPointer { JSONParser.parse(text.span.bytes, into: UnsafeMutableBufferPointer(rebasing: $0[..<most])) }
   }
 
   /// Whether there is a value at `path`, member names and array places separated by dots: `process.parent.pid`,
@@ -46,13 +68,13 @@ package struct LogLine: Sendable {
   /// The string at `path`; a number's digits, too. nil for anything else.
   package func string(_ path: String) -> String? {
     guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
-    return text(token)
+    return string(token)
   }
 
   /// The whole number at `path`, also one that is written as a string (ECS has its ids as strings).
   package func integer(_ path: String) -> Int64? {
     guard let token = find(path), token.kind == .string || token.kind == .number else { return nil }
-    return Int64(String(decoding: bytes[Int(token.start)..<Int(token.end)], as: UTF8.self))
+    return Int64(String(decoding: text[Int(token.start)..<Int(token.end)], as: UTF8.self))
   }
 
   /// The strings of the array at `path`; its other elements are left out. Empty if there is no such array.
@@ -61,7 +83,7 @@ package struct LogLine: Sendable {
     var result: [String] = []
     var child = index + 1
     while child < Int(tokens[index].next) {
-      if tokens[child].kind == .string { result.append(text(tokens[child])) }
+      if tokens[child].kind == .string { result.append(string(tokens[child])) }
       child = Int(tokens[child].next)
     }
     return result
@@ -75,8 +97,8 @@ package struct LogLine: Sendable {
     while child < Int(tokens[index].next) {
       let token = tokens[child]
       if token.kind == .string || token.kind == .number {
-        let name = String(decoding: unescape(bytes[Int(token.keyStart)..<Int(token.keyEnd)]), as: UTF8.self)
-        result.append((name, text(token)))
+        let name = String(decoding: unescape(text[token.key.range]), as: UTF8.self)
+        result.append((name, string(token)))
       }
       child = Int(token.next)
     }
@@ -84,11 +106,15 @@ package struct LogLine: Sendable {
   }
 
   /// The bytes that the hexadecimal string at `path` stands for.
-  package func hex(_ path: String) -> [UInt8]? {
-    guard let token = find(path), token.kind == .string, (token.end - token.start) % 2 == 0 else { return nil }
+  package func hex(_ path: String) -> [UInt8]? { hex(JSONPath(path)) }
+
+  private func hex(_ path: JSONPath) -> [UInt8]? {
+    guard let index = findIndex(path), case let token = tokens[index], token.kind == .string, (token.end - token.start) % 2 == 0 else {
+      return nil
+    }
     var result: [UInt8] = []
     for index in stride(from: Int(token.start), to: Int(token.end), by: 2) {
-      guard let high = hexValue(bytes[index]), let low = hexValue(bytes[index + 1]) else { return nil }
+      guard let high = hexValue(text[index]), let low = hexValue(text[index + 1]) else { return nil }
       result.append(high << 4 | low)
     }
     return result
@@ -97,7 +123,7 @@ package struct LogLine: Sendable {
   /// Whether the string at `path` is `value`; spares decoding it where that is not needed.
   package func string(_ path: String, equals value: String) -> Bool {
     guard let token = find(path), token.kind == .string else { return false }
-    return token.isEscaped ? text(token) == value : bytes[Int(token.start)..<Int(token.end)].elementsEqual(value.utf8)
+    return token.isEscaped ? string(token) == value : text[Int(token.start)..<Int(token.end)].elementsEqual(value.utf8)
   }
 
   /// The exact bytes of a name: what `fsaudit.raw` keeps if it is not UTF-8, else the readable form's.
@@ -108,9 +134,16 @@ package struct LogLine: Sendable {
 
   /// `@timestamp` in milliseconds since 1970.
   package var timeMs: Int64? {
-    guard let token = find("@timestamp"), token.kind == .string else { return nil }
-    return instant(isoUTC: bytes[Int(token.start)..<Int(token.end)])
+    guard let index = findIndex(Self.timePath), case let token = tokens[index], token.kind == .string else { return nil }
+    return instant(isoUTC: text.span.bytes.extracting(Int(token.start)..<Int(token.end)))
   }
+
+  private static let timePath: JSONPath = "@timestamp"
+
+  /// Whether ``dataset`` is ``Dataset/gap``.
+  var isGap: Bool { contains(at: Self.datasetPath) { $0.equals("fsaudit.gap") } }
+
+  private static let datasetPath: JSONPath = "event.dataset"
 
   package var dataset: Dataset? { string("event.dataset").flatMap(Dataset.init) }
 
@@ -120,22 +153,56 @@ package struct LogLine: Sendable {
   /// The login uid's digits; nil if there is none (the kernel's 4294967295 is "unset").
   package var auditID: String? { string("user.audit.id").flatMap { $0 == "4294967295" ? nil : $0 } }
 
+  /// Whether one of the strings and numbers at `path` fulfils `test`: the value itself, or those of its elements if it is an array. Nothing is
+  /// copied, unless it has escapes.
+  func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+    guard let index = findIndex(path) else { return false }
+    if tokens[index].kind != .array { return holds(tokens[index], test) }
+    var child = index + 1
+    while child < Int(tokens[index].next) {
+      let element = if let member = path.member { findIndex([member], from: child) } else { child as Int? }
+      if let element, holds(tokens[element], test) { return true }
+      child = Int(tokens[child].next)
+    }
+    return false
+  }
+
+  /// The same of every string and number in the line.
+  func containsAnywhere(_ test: (RawSpan) -> Bool) -> Bool { tokens[..<count].contains { holds($0, test) } }
+
+  /// Whether there is a string or number at `path`.
+  func hasText(at path: JSONPath) -> Bool { contains(at: path) { _ in true } }
+
+  /// Whether the exact bytes of a name, as in ``name(_:raw:)``, fulfil `test`.
+  func name(_ path: JSONPath, raw: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+    if hasText(at: raw), let exact = hex(raw) { return test(exact.span.bytes) }
+    return contains(at: path, test)
+  }
+
+  private func holds(_ token: Token, _ test: (RawSpan) -> Bool) -> Bool {
+    guard token.kind == .string || token.kind == .number else { return false }
+    let range = Int(token.start)..<Int(token.end)
+    return token.isEscaped ? test(unescape(text[range]).span.bytes) : test(text.span.bytes.extracting(range))
+  }
+
   private func find(_ path: String) -> Token? { findIndex(path).map { tokens[$0] } }
 
+  private func findIndex(_ path: String) -> Int? { findIndex(JSONPath(path)) }
+
   /// The first value at the path: of members of one name, the first counts.
-  private func findIndex(_ path: String) -> Int? {
-    guard !tokens.isEmpty else { return nil }
-    var index = 0
-    for name in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+  private func findIndex(_ path: JSONPath) -> Int? { count == 0 ? nil : findIndex(path.names, from: 0) }
+
+  private func findIndex(_ names: [[UInt8]], from start: Int) -> Int? {
+    let line = text.span.bytes
+    var index = start
+    for name in names {
       let end = Int(tokens[index].next)
       var child = index + 1
       switch tokens[index].kind {
       case .object:
-        while child < end, !bytes[Int(tokens[child].keyStart)..<Int(tokens[child].keyEnd)].elementsEqual(name) {
-          child = Int(tokens[child].next)
-        }
+        while child < end, !line.extracting(tokens[child].key.range).equals(name.span.bytes) { child = Int(tokens[child].next) }
       case .array:
-        guard var place = Int(String(decoding: Array(name), as: UTF8.self)), place >= 0 else { return nil }
+        guard var place = Int(String(decoding: name, as: UTF8.self)), place >= 0 else { return nil }
         while child < end, place > 0 { (child, place) = (Int(tokens[child].next), place - 1) }
       default: return nil
       }
@@ -145,10 +212,27 @@ package struct LogLine: Sendable {
     return index
   }
 
-  private func text(_ token: Token) -> String {
+  private func string(_ token: Token) -> String {
     let range = Int(token.start)..<Int(token.end)
-    return String(decoding: token.isEscaped ? unescape(bytes[range]) : Array(bytes[range]), as: UTF8.self)
+    return String(decoding: token.isEscaped ? unescape(text[range]) : Array(text[range]), as: UTF8.self)
   }
+}
+
+/// Where a value is: member names and array places, `process.parent.pid`, taken apart once for many lines. `fsaudit.records.*.key` is the
+/// member of every element of the array.
+package struct JSONPath: Sendable, ExpressibleByStringLiteral {
+  let names: [[UInt8]]
+  /// What stands behind the `*`.
+  let member: [UInt8]?
+
+  package init(_ text: String) {
+    let all = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Array($0) }
+    let isOfElements = all.count > 2 && all[all.count - 2] == Array("*".utf8)
+    names = isOfElements ? Array(all.dropLast(2)) : all
+    member = isOfElements ? all.last : nil
+  }
+
+  package init(stringLiteral text: String) { self.init(text) }
 }
 
 /// The value of a hexadecimal digit.

@@ -17,11 +17,18 @@ package final class LogStatus: Sendable {
     package var rotationFailures: [String: UInt64] = [:]
     /// What the last attempt that failed met with.
     package var lastFailure: Errno?
+    /// The newest seal and its time; nil before the first one of this run.
+    package var seal: Int64?
+    package var sealTimeMs: Int64 = 0
+    /// Why the seal's key on disk cannot be brought up to date, or there is no seal although there should be.
+    package var sealFault: String?
   }
 
   private let state = Mutex(Counters())
+  private let rotation: Condition?
 
-  package init() {}
+  /// - Parameter rotation: signalled after every rotation: there is work for the ``Housekeeper``.
+  package init(rotation: Condition? = nil) { self.rotation = rotation }
 
   package var counters: Counters { state.withLock { $0 } }
 
@@ -36,7 +43,10 @@ package final class LogStatus: Sendable {
 
   func opened(segmentBytes: Int64) { state.withLock { $0.segmentBytes = segmentBytes } }
 
-  func rotated() { state.withLock { $0.rotations += 1 } }
+  func rotated() {
+    state.withLock { $0.rotations += 1 }
+    rotation?.signal()
+  }
 
   func failed(_ code: Errno) {
     state.withLock {
@@ -44,6 +54,13 @@ package final class LogStatus: Sendable {
       $0.lastFailure = code
     }
   }
+
+  func sealed(_ number: Int64, timeMs: Int64) { state.withLock { ($0.seal, $0.sealTimeMs) = (number, timeMs) } }
+
+  func sealFailed(_ code: Errno?) { state.withLock { $0.sealFault = code.map { "\(SealKeyFile.name): \(name(of: $0))" } } }
+
+  /// No seal is written in this run.
+  package func cannotSeal(_ why: String) { state.withLock { $0.sealFault = why } }
 
   func rotationFailed(_ code: Errno) { state.withLock { $0.rotationFailures[name(of: code), default: 0] += 1 } }
 }

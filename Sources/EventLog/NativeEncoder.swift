@@ -137,6 +137,27 @@ package struct NativeEncoder: ~Copyable, Sendable {
     lines.raw("}}\n")
   }
 
+  /// What the event's lines say of who made the call, as a line of its own: for a filter that asks for nothing else, and may so do without the
+  /// lines. Nil where no call was made.
+  package mutating func actorLine(_ event: borrowing Event, _ typed: inout TypedEvent, _ interpreter: inout Interpreter) -> [UInt8]? {
+    guard typed.hasSyscall || typed.hasUring else { return nil }
+    let bytes = event.text.storage.span.bytes
+    let actor = actors.find(bytes, typed.actor, hasSyscall: typed.hasSyscall, names: names)
+    // what ``append(_:_:_:)`` remembers by the actor's place may be of the one that was there before
+    context.isValid = false
+    let start = lines.count
+    lines.raw("{\"process\":{")
+    lines.raw(actors.entries[actor].process)
+    lines.raw("},")
+    lines.raw(actors.entries[actor].user)
+    tags(&interpreter, 0, actor)
+    lines.raw(",\"fsaudit\":{\"action\":null")
+    lines.raw(actors.entries[actor].session)
+    lines.raw("}}")
+    defer { lines.truncate(to: start) }
+    return lines.withBytes { $0.extracting(droppingFirst: start).array() }
+  }
+
   /// `,"tags":[…]`: every key whose rule covers the path, the kernel's own first.
   mutating func tags(_ interpreter: inout Interpreter, _ keys: Coverage.KeySet, _ actor: Int) {
     let count = interpreter.coverage.count(of: keys)

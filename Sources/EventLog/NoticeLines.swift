@@ -61,7 +61,8 @@ extension JSONWriter {
     raw("}}}\n")
   }
 
-  private mutating func open(timeMs: Int64, kind: StaticString, category: StaticString, type: StaticString, dataset: Dataset) {
+  /// The beginning of every line that is no change, up to the action.
+  mutating func open(timeMs: Int64, kind: StaticString, category: StaticString, type: StaticString, dataset: Dataset) {
     raw("{\"@timestamp\":")
     timestamp(milliseconds: timeMs)
     raw(",\"event\":{\"kind\":\"")
@@ -74,7 +75,8 @@ extension JSONWriter {
     string(dataset.rawValue)
   }
 
-  private mutating func action(_ action: String, outcome: StaticString, sequence: UInt32?) {
+  /// What goes on with ``open(timeMs:kind:category:type:dataset:)`` and ends `event`.
+  mutating func action(_ action: String, outcome: StaticString, sequence: UInt32?) {
     raw(",\"action\":")
     string(action)
     raw(",\"outcome\":\"")
@@ -87,7 +89,8 @@ extension JSONWriter {
     raw("}")
   }
 
-  private mutating func close(message: String, host: String) {
+  /// The sentence for people and the host; `fsaudit` follows.
+  mutating func close(message: String, host: String) {
     member("message", message)
     raw(",\"host\":{\"name\":")
     string(host)

@@ -9,7 +9,7 @@ package enum Dataset: String, Sendable {
   case daemon = "fsaudit.daemon"
   /// The kernel's rules changed.
   case rules = "fsaudit.rules"
-  /// Reserved for the signed checkpoints of a later version.
+  /// What proves later that the lines before it are as they were written.
   case seal = "fsaudit.seal"
 }
 

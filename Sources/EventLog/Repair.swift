@@ -1,3 +1,4 @@
+import AuditWire
 import Glibc
 import System
 
@@ -27,12 +28,19 @@ func wholeLinesEnd(of file: borrowing Descriptor, size: Int64) throws(SystemErro
   return 0
 }
 
-/// The parsed first line of a plain log; nil if it is not a line of ours.
+/// The parsed first line of a plain log that is no seal; nil if it is not a line of ours.
 func firstLine(of file: borrowing Descriptor) throws(SystemError) -> LogLine? {
-  let start = try file.bytes(at: 0, count: 64 << 10)
-  guard let end = start.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-  var line = LogLine()
-  return line.parse(start.span.bytes.extracting(0..<end)) ? line : nil
+  let block = try file.bytes(at: 0, count: 64 << 10)
+  let text = block.span.bytes
+  var start = 0
+  while let end = text.firstIndex(of: UInt8(ascii: "\n"), from: start, before: text.byteCount) {
+    let bytes = text.extracting(start..<end)
+    start = end + 1
+    if SealLine.isSeal(bytes) { continue }
+    var line = LogLine()
+    return line.parse(bytes) ? line : nil
+  }
+  return nil
 }
 
 /// Reads what the last run left, from the live segment or else from the newest rotated one, without changing anything.

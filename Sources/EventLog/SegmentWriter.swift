@@ -12,6 +12,7 @@ package final class SegmentWriter {
   private let policy: LogPolicy
   private let host: String
   package let status: LogStatus
+  private let sealer: Sealer?
 
   private var live: LiveFile?
   /// The newest rotated segment's time: the next one's is later.
@@ -22,11 +23,14 @@ package final class SegmentWriter {
   /// Until when a rotation is not tried again after one that failed.
   private var rotationPauseMs: Int64 = 0
 
-  /// - Parameter host: `host.name` of the lines that the writer itself has to add.
-  package init(_ policy: LogPolicy, host: String, status: LogStatus = LogStatus()) {
+  /// - Parameters:
+  ///   - host: `host.name` of the lines that the writer itself has to add.
+  ///   - sealer: nil for a log without seals.
+  package init(_ policy: LogPolicy, host: String, status: LogStatus = LogStatus(), sealer: Sealer? = nil) {
     self.policy = policy
     self.host = host
     self.status = status
+    self.sealer = sealer
     newestNameMs = (try? SegmentSet(directory: policy.directory))?.rotated.last?.name?.timeMs ?? 0
   }
 
@@ -56,14 +60,16 @@ package final class SegmentWriter {
       check(monotonicMs: monotonicMs)
       let rest = batch.bytes.count - batch.writtenBytes
       let file = try rotateIfDue(try openLive(), adding: rest, nowMs: nowMs, monotonicMs: monotonicMs)
-      try writeGaps(to: file, nowMs: nowMs)
+      try sealIfDue(file, nowMs: nowMs, monotonicMs: monotonicMs)
+      try writeGaps(to: file, nowMs: nowMs, monotonicMs: monotonicMs)
       while batch.writtenBytes < batch.bytes.count {
         let start = batch.writtenBytes
-        let kept = try file.append(batch.bytes.span.bytes.extracting(start..<batch.bytes.count), span: batch.span, nowMs: nowMs)
-        // Not one line fitted: the next write would say why, and put down the same part of a line again.
-        if kept == 0 { throw SystemError("write", policy.livePath, .noSpace) }
+        let kept = try append(
+          batch.bytes.span.bytes.extracting(start..<batch.bytes.count), span: batch.span, to: file, nowMs: nowMs, monotonicMs: monotonicMs)
         batch.writtenBytes += kept
       }
+      // The batch is written, with its seal or without: that is tried again.
+      do { try sealIfDue(file, nowMs: nowMs, monotonicMs: monotonicMs) } catch { status.failed(error.code) }
       status.wrote(batch.span, segmentBytes: file.bytes)
       synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: true)
       return nil
@@ -82,7 +88,8 @@ package final class SegmentWriter {
     check(monotonicMs: monotonicMs)
     do throws(SystemError) {
       let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
-      try writeGaps(to: file, nowMs: nowMs)
+      try writeGaps(to: file, nowMs: nowMs, monotonicMs: monotonicMs)
+      try sealIfDue(file, nowMs: nowMs, monotonicMs: monotonicMs)
       synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: false)
       return nil
     } catch {
@@ -104,10 +111,11 @@ package final class SegmentWriter {
     do throws(SystemError) { try rotate(file, nowMs: nowMs) } catch { status.rotationFailed(error.code) }
   }
 
-  /// Forces everything to the disk and closes the file.
+  /// Seals everything, forces it to the disk and closes the file.
   package func finish(nowMs: Int64) {
     guard let file = live else { return }
-    try? writeGaps(to: file, nowMs: nowMs)
+    try? writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
+    try? seal(file, .stop, nowMs: nowMs)
     synchronize(file)
     live = nil
   }
@@ -118,6 +126,7 @@ package final class SegmentWriter {
     if let live { return live }
     let opened = try LiveFile(policy)
     live = opened
+    sealer?.opened(opened, in: policy)
     status.opened(segmentBytes: opened.bytes)
     return opened
   }
@@ -138,21 +147,55 @@ package final class SegmentWriter {
   }
 
   /// Puts the lines of the gaps that the writer found in front of what is written next.
-  private func writeGaps(to file: LiveFile, nowMs: Int64) throws(SystemError) {
+  private func writeGaps(to file: LiveFile, nowMs: Int64, monotonicMs: Int64) throws(SystemError) {
     while let gap = gaps.first {
       var notice = JSONWriter()
       notice.line(gap, timeMs: nowMs, host: host)
       let text = notice.bytes
-      if try file.append(text.span.bytes, span: BatchSpan(), nowMs: nowMs) == 0 {
-        throw SystemError("write", policy.livePath, .noSpace)
-      }
+      _ = try append(text.span.bytes, span: BatchSpan(), to: file, nowMs: nowMs, monotonicMs: monotonicMs)
       gaps.removeFirst()
     }
   }
 
+  /// Appends lines, as many as fit.
+  /// - Returns: how many bytes, at least one line.
+  private func append(_ lines: RawSpan, span: BatchSpan, to file: LiveFile, nowMs: Int64, monotonicMs: Int64) throws(SystemError) -> Int {
+    let kept = try file.append(lines, span: span, nowMs: nowMs)
+    // Not one line fitted: the next write would say why, and put down the same part of a line again.
+    if kept == 0 { throw SystemError("write", policy.livePath, .noSpace) }
+    sealer?.add(lines.extracting(0..<kept), monotonicMs: monotonicMs)
+    return kept
+  }
+
+  // MARK: the seal
+
+  private func sealIfDue(_ file: LiveFile, nowMs: Int64, monotonicMs: Int64) throws(SystemError) {
+    guard let reason = sealer?.due(monotonicMs: monotonicMs) else { return }
+    try seal(file, reason, nowMs: nowMs)
+  }
+
+  /// Seals what waits for it, if anything does.
+  private func seal(_ file: LiveFile, _ reason: SealReason, nowMs: Int64) throws(SystemError) {
+    guard let sealer, sealer.isPending else { return }
+    status.sealed(try sealer.seal(file, reason, nowMs: nowMs), timeMs: nowMs)
+  }
+
+  /// Keeps the next key in place of those that are used up.
+  private func storeKey(forced: Bool) {
+    do throws(SystemError) {
+      try sealer?.storeKey(forced: forced)
+      status.sealFailed(nil)
+    } catch { status.sealFailed(error.code) }
+  }
+
   private func synchronizeIfDue(_ file: LiveFile, monotonicMs: Int64, afterBatch: Bool) {
     switch policy.sync {
-    case .none: return
+    case .none:
+      if monotonicMs - lastSyncMs >= 1000 {
+        lastSyncMs = monotonicMs
+        storeKey(forced: false)
+      }
+      return
     case .everyBatch: if !afterBatch { return }
     case .interval(let every):
       if monotonicMs - lastSyncMs < every { return }
@@ -163,8 +206,11 @@ package final class SegmentWriter {
 
   /// Forces the file to the disk. What a failure takes is a gap: the kernel forgets the pages that it could not write.
   private func synchronize(_ file: LiveFile) {
-    if policy.sync == .none { return }
-    do throws(SystemError) { try file.synchronize() } catch {
+    if policy.sync == .none { return storeKey(forced: false) }
+    do throws(SystemError) {
+      try file.synchronize()
+      storeKey(forced: true)
+    } catch {
       status.failed(error.code)
       gaps.append(Gap(.writeFailed, losing: file.takeUnsynced(), detail: "\(name(of: error.code)) from fdatasync"))
     }
@@ -190,13 +236,15 @@ package final class SegmentWriter {
   }
 
   private func rotate(_ file: LiveFile, nowMs: Int64) throws(SystemError) {
-    synchronize(file)
     let place = file.place()
     guard place == .atItsName else {
       note(place: place, of: file)
       live = nil
       return
     }
+    // A segment ends with its seal. On a full disk it does without, and the next one has it.
+    try? seal(file, .rotate, nowMs: nowMs)
+    synchronize(file)
     let name = SegmentName(timeMs: max(file.firstTimeMs ?? nowMs, newestNameMs + 1), firstSerial: file.firstSerial)
     try rename(policy.livePath, to: policy.directory + "/" + name.fileName)
     newestNameMs = name.timeMs

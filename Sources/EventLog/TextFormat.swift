@@ -1,76 +1,102 @@
+import AuditWire
 import FileChanges
-import Glibc
-import System
 
 /// The log for people: one aligned line a change.
 ///
 ///     23:32:51.738 rename      /srv/b → /srv/c          alice→root pts0  mv[2334]       srv
 ///
-/// Names are quoted where they could pass for something else (``Cell/quoted(_:mark:)``), and `(path: …)` marks a path that is not certain.
-package struct TextFormat: Sendable {
+/// Names are quoted where they could pass for something else (``TextCells/quoted(_:mark:)``), and `(path: …)` marks a path that is not certain.
+struct TextFormat: ~Copyable {
+  var cells: TextCells
   private let colour: Bool
   private let pathWidth: Int
   private let isShort: Bool
   private let showsKeys: Bool
+  private let showsHosts: Bool
+  private var clock: LineClock
 
-  /// - Parameters:
-  ///   - columns: the terminal's width, which the path column fills; nil for a pipe, which gets the full date.
-  ///     Nothing is ever cut: what is too long pushes the rest to the right.
-  ///   - showsKeys: false where the rule key is none of the reader's.
-  package init(colour: Bool, columns: Int?, showsKeys: Bool = true) {
-    self.colour = colour
-    self.showsKeys = showsKeys
-    isShort = columns != nil
-    pathWidth = max(24, (columns ?? 130) - Self.timeWidth(isShort) - Self.actionWidth - Self.whoWidth - Self.processWidth - 12)
+  init(_ style: TextStyle) {
+    cells = TextCells(colour: style.colour)
+    colour = style.colour
+    showsKeys = style.showsKeys
+    showsHosts = style.showsHosts
+    isShort = style.columns != nil
+    clock = LineClock(isUTC: style.isUTC)
+    pathWidth = max(24, (style.columns ?? 130) - Self.timeWidth(isShort) - Self.actionWidth - Self.whoWidth - Self.processWidth - 12)
   }
 
   private static func timeWidth(_ isShort: Bool) -> Int { isShort ? 14 : 23 }
-  private static let actionWidth = 11, whoWidth = 16, processWidth = 16
+  private static let hostWidth = 12, actionWidth = 11, whoWidth = 16, processWidth = 16
 
-  /// The line as text, without a line end.
+  /// Writes the line as text, without a line end.
   /// - Parameter nowMs: what "today" is, milliseconds since 1970.
-  package func line(of line: LogLine, nowMs: Int64) -> String {
-    var cells = [time(line.timeMs ?? 0, nowMs).styled(.dim, colour)]
-    switch line.dataset {
-    case .gap: cells += [gap(line, nowMs).styled(.alarm, colour)]
-    case .daemon: cells += [action(line, of: "fsaudit", .cyan), message(line)]
-    case .rules: cells += ruleChange(line) + actor(line)
-    case .event: cells += [action(line, of: nil, .cyan), message(line).padded(to: pathWidth)] + actor(line)
-    case .file, .seal, nil: cells += [action(line, of: nil, nil), change(line).padded(to: pathWidth)] + actor(line)
+  mutating func add(_ fields: borrowing LineFields, _ line: RawSpan, nowMs: Int64) {
+    let ms = clock.ms(fields[.timestamp], line) ?? 0
+    let dataset = fields[.dataset]
+    cells.beginLine()
+    if showsHosts { host(fields, line) }
+    time(ms, nowMs)
+    if fields.equals(.dataset, "fsaudit.file", line) || dataset.kind != .string {
+      change(fields, line)
+    } else if fields.equals(.dataset, "fsaudit.event", line) {
+      action(fields, line, of: nil, .cyan)
+      message(fields, line, isPadded: true)
+      actor(fields, line)
+    } else if fields.equals(.dataset, "fsaudit.gap", line) {
+      gap(fields, line, nowMs)
+    } else if fields.equals(.dataset, "fsaudit.daemon", line) || fields.equals(.dataset, "fsaudit.seal", line) {
+      action(fields, line, of: "fsaudit ", .cyan)
+      message(fields, line, isPadded: false)
+    } else if fields.equals(.dataset, "fsaudit.rules", line) {
+      rule(fields, line)
+      actor(fields, line)
+    } else {
+      change(fields, line)
     }
-    var text = cells.filter { $0.width > 0 }.map(\.text).joined(separator: " ")
-    while text.last == " " { text.removeLast() }
-    return text
-  }
-
-  /// A line that is not JSON: as it is, made harmless.
-  package func unreadable(_ bytes: RawSpan) -> String {
-    var text = Cell("unreadable line: ")
-    text.add(.name(bytes.withUnsafeBytes { Array($0) }))
-    return text.styled(.red, colour).text
+    cells.endLine()
   }
 
   // MARK: the columns
 
-  private func time(_ ms: Int64, _ nowMs: Int64) -> Cell {
-    let (time, today) = (localTime(ms: ms), localTime(ms: nowMs))
-    let clock = "\(pad(Int64(time.tm_hour), 2)):\(pad(Int64(time.tm_min), 2)):\(pad(Int64(time.tm_sec), 2))"
-    let part = "." + pad((ms % 1000 + 1000) % 1000, 3)
-    let day = "\(pad(Int64(time.tm_mon) + 1, 2))-\(pad(Int64(time.tm_mday), 2))"
-    if !isShort { return Cell("\(pad(Int64(time.tm_year) + 1900, 4))-\(day) \(clock)\(part)") }
-    let isToday = (time.tm_year, time.tm_yday) == (today.tm_year, today.tm_yday)
-    return Cell(isToday ? clock + part : "\(day) \(clock)").padded(to: Self.timeWidth(true))
+  private mutating func host(_ fields: borrowing LineFields, _ line: RawSpan) {
+    let name = fields.text(.host)
+    cells.cell { cells in
+      if let name { cells.quoted(name, line) } else { cells.words("-") }
+      cells.pad(to: Self.hostWidth)
+    }
+  }
+
+  private mutating func time(_ ms: Int64, _ nowMs: Int64) {
+    var clock = self.clock
+    let isShort = isShort
+    cells.cell { cells in
+      cells.styled(.dim) { cells in
+        if isShort {
+          clock.short(ms, nowMs: nowMs, &cells)
+          cells.pad(to: Self.timeWidth(true))
+        } else {
+          clock.full(ms, &cells)
+        }
+      }
+    }
+    self.clock = clock
   }
 
   /// The action, after the word for what acts or is acted on.
-  private func action(_ line: LogLine, of subject: String?, _ style: Style?) -> Cell {
-    let action = line.string("fsaudit.action") ?? line.string("event.action") ?? "?"
-    let words = Cell.name((subject.map { $0 + " " } ?? "") + action).padded(to: Self.actionWidth)
-    return words.styled(style ?? Self.style(of: action), colour)
+  private mutating func action(_ fields: borrowing LineFields, _ line: RawSpan, of subject: StaticString?, _ style: Style?) {
+    let action = fields.actionName
+    let style = style ?? (colour ? Self.style(of: action.flatMap { Action(named: line.extracting($0.range)) }) : .dim)
+    cells.cell { cells in
+      cells.styled(style) { cells in
+        if let subject { cells.words(subject) }
+        if let action { cells.name(action, line) } else { cells.words("?") }
+        cells.pad(to: Self.actionWidth)
+      }
+    }
   }
 
-  private static func style(of action: String) -> Style {
-    switch Action(named: action) {
+  private static func style(of action: Action?) -> Style {
+    switch action {
     case .create, .mkdir, .link, .symlink, .mknod, .mount: .green
     case .delete, .rmdir, .umount: .red
     case .rename, .exchange: .cyan
@@ -79,187 +105,147 @@ package struct TextFormat: Sendable {
     }
   }
 
-  /// What was changed: the errno if it was refused, the path, and for some actions the other one.
-  private func change(_ line: LogLine) -> Cell {
-    var cell = Cell()
-    if line.string("event.outcome", equals: "failure") {
-      cell.add(Cell.name(line.string("fsaudit.errno") ?? "failed").styled(.alarm, colour))
-      cell.add(" ")
-    }
-    let isDirectory = ["dir", "directory"].contains(line.string("file.type"))
-    let path = name(line, "file.path", "fsaudit.raw.path", isDirectory)
-    let previous = name(line, "fsaudit.previous.path", "fsaudit.raw.previous_path", isDirectory)
-    let target = name(line, "fsaudit.target.path", "fsaudit.raw.target_path", false)
-    if let previous {
-      cell.add(previous)
-      cell.add(line.string("fsaudit.action", equals: "exchange") ? " ⇄ " : " → ")
-    }
-    cell.add(path ?? Cell("(unknown path)"))
-    if let target {
-      cell.add(line.string("fsaudit.action", equals: "symlink") ? " → " : " = ")
-      cell.add(target)
-    }
-    if line.has("fsaudit.replaced") {
-      cell.add(" (replaced")
-      if let replaced = line.string("fsaudit.replaced.path"), replaced != line.string("file.path") {
-        cell.add(" ")
-        cell.add(.quoted(replaced))
+  private mutating func change(_ fields: borrowing LineFields, _ line: RawSpan) {
+    action(fields, line, of: nil, nil)
+    let width = pathWidth
+    cells.cell { cells in
+      if fields.equals(.outcome, "failure", line) {
+        cells.styled(.alarm) { cells in
+          if let errno = fields.text(.errno) { cells.name(errno, line) } else { cells.words("failed") }
+        }
+        cells.words(" ")
       }
-      cell.add(")")
-    }
-    for (field, label) in [("mode", ""), ("uid", "owner "), ("gid", "group ")] {
-      guard let new = line.string("file." + field) else { continue }
-      let old = line.string("fsaudit.previous." + field)
-      guard old != nil || field == "mode" && line.string("fsaudit.action", equals: "chmod") else { continue }
-      cell.add(" " + label)
-      if let old {
-        cell.add(.name(old))
-        cell.add("→")
+      cells.objects(fields, line)
+      cells.newValues(fields, line)
+      if let confidence = fields.text(.confidence), !line.extracting(confidence.range).equals("exact") {
+        cells.words(" (path: ")
+        cells.name(confidence, line)
+        cells.words(")")
       }
-      cell.add(.name(new))
+      cells.pad(to: width)
     }
-    if let confidence = line.string("fsaudit.path_confidence"), confidence != "exact" {
-      cell.add(" (path: ")
-      cell.add(.name(confidence))
-      cell.add(")")
-    }
-    return cell
-  }
-
-  private func name(_ line: LogLine, _ path: String, _ raw: String, _ isDirectory: Bool) -> Cell? {
-    guard var bytes = line.name(path, raw: raw) else { return nil }
-    if isDirectory && bytes.last != UInt8(ascii: "/") { bytes.append(UInt8(ascii: "/")) }
-    return .quoted(bytes)
+    actor(fields, line)
   }
 
   /// Who, through which process, under which keys.
-  private func actor(_ line: LogLine) -> [Cell] {
-    var who = Cell()
-    let real = line.string("user.name") ?? line.string("user.id")
-    let isEffective = line.string("user.effective.id") == line.string("user.id")
-    let effective = isEffective ? real : line.string("user.effective.name") ?? line.string("user.effective.id") ?? real
-    let login = line.auditID.map { line.string("user.audit.name") ?? $0 } ?? real
-    if let login { who.add(.quoted(login)) }
-    if let effective, effective != login {
-      who.add("→")
-      who.add(.quoted(effective))
-    }
-    if let terminal = line.string("fsaudit.tty") {
-      who.add(" ")
-      who.add(.quoted(terminal))
-    } else if let session = line.string("fsaudit.session") {
-      who.add(" ses")
-      who.add(.name(session))
-    }
-    var process = Cell()
-    if let name = line.string("process.name") ?? line.string("process.executable") { process.add(.quoted(name)) }
-    if let pid = line.integer("process.pid") { process.add("[\(pid)]") }
-    return [who.padded(to: Self.whoWidth), process.padded(to: Self.processWidth), keys(line)]
-  }
-
-  private func keys(_ line: LogLine) -> Cell {
-    var cell = Cell()
-    guard showsKeys else { return cell }
-    for (index, key) in line.strings("tags").enumerated() {
-      if index > 0 { cell.add(",") }
-      cell.add(.quoted(key, mark: ","))
-    }
-    return cell.styled(.dim, colour)
-  }
-
-  /// What a line says that is no change: its message, a command line, the path that was read, or the fields of its first record.
-  private func message(_ line: LogLine) -> Cell {
-    var words = Cell()
-    if let message = line.string("message") {
-      words.add(.name(message))
-    } else if !line.string("event.type.0", equals: "start"), let path = object(line) {
-      words.add(.quoted(path))
-    } else if line.has("process.args.0") {
-      words.add(commandLine(line))
-    } else {
-      // Who did it has columns of its own; the rest says what.
-      let known: Set = ["pid", "uid", "auid", "ses", "subj", "type"]
-      for (name, value) in line.members("fsaudit.records.0").filter({ !known.contains($0.name) }).prefix(8) {
-        words.add(.name((words.width > 0 ? " " : "") + "\(name)="))
-        words.add(.quoted(value))
+  private mutating func actor(_ fields: borrowing LineFields, _ line: RawSpan) {
+    cells.cell { cells in
+      let login = fields.login(line)
+      let effective = fields.effective(line)
+      if let login { cells.quoted(login, line) }
+      if let effective, !LineFields.same(effective, login, line) {
+        cells.words("→")
+        cells.quoted(effective, line)
       }
-      if words.width == 0 { words.add(.name(line.strings("fsaudit.record_types").joined(separator: " "))) }
-    }
-    return line.string("event.outcome", equals: "failure") ? words.styled(.red, colour) : words
-  }
-
-  /// The path that a call was about, of an event that has PATH records.
-  private func object(_ line: LogLine) -> String? {
-    var name: String?
-    var index = 0
-    while let type = line.string("fsaudit.records.\(index).type") {
-      if type == "PATH", line.string("fsaudit.records.\(index).nametype", equals: "NORMAL") {
-        name = line.string("fsaudit.records.\(index).name") ?? name
+      if let terminal = fields.text(.terminal) {
+        cells.words(" ")
+        cells.quoted(terminal, line)
+      } else if let session = fields.text(.session) {
+        cells.words(" ses")
+        cells.name(session, line)
       }
-      index += 1
+      cells.pad(to: Self.whoWidth)
     }
-    guard let name, !name.hasPrefix("/"), let directory = line.string("process.working_directory") else { return name }
-    return directory + (directory.hasSuffix("/") ? "" : "/") + name
+    cells.cell { cells in
+      if let name = fields.text(.processName) ?? fields.text(.executable) { cells.quoted(name, line) }
+      if let pid = fields.text(.pid) {
+        cells.words("[")
+        cells.name(pid, line)
+        cells.words("]")
+      }
+      cells.pad(to: Self.processWidth)
+    }
+    if showsKeys {
+      cells.cell { cells in cells.styled(.dim) { $0.keys(fields, line) } }
+    }
   }
 
-  private func commandLine(_ line: LogLine) -> Cell {
-    var cell = Cell()
-    for (index, argument) in line.strings("process.args").enumerated() {
-      if index > 0 { cell.add(" ") }
-      cell.add(.quoted(argument))
+  private mutating func message(_ fields: borrowing LineFields, _ line: RawSpan, isPadded: Bool) {
+    let width = pathWidth
+    cells.cell { cells in
+      if fields.equals(.outcome, "failure", line) {
+        cells.styled(.red) { $0.message(fields, line) }
+      } else {
+        cells.message(fields, line)
+      }
+      if isPadded { cells.pad(to: width) }
     }
-    return cell
   }
 
-  /// What the kernel says of a rule (CONFIG_CHANGE): it names no more of one that was added than its list and key, so the command line follows.
-  private func ruleChange(_ line: LogLine) -> [Cell] {
-    let records = (0..<8).lazy.map { "fsaudit.records.\($0)" }
-    guard let record = records.first(where: { line.string($0 + ".type", equals: "CONFIG_CHANGE") }) else {
-      return [action(line, of: line.has("message") ? "rule" : nil, .cyan), message(line)]
+  private mutating func rule(_ fields: borrowing LineFields, _ line: RawSpan) {
+    guard let record = fields.ruleRecord(line) else {
+      action(fields, line, of: fields[.message].kind != .absent ? "rule " : nil, .cyan)
+      return message(fields, line, isPadded: false)
     }
-    let session = line.string(record + ".ses") ?? ""
-    let operation = line.string(record + ".op") ?? String(session.drop { $0 != "o" }.dropFirst(3))
-    let words = ["add_rule": "rule added", "remove_rule": "rule removed", "updated_rules": "rule updated"]
-    var cell = Cell()
-    for name in ["path", "dir", "key"] {
-      guard let value = line.string("\(record).\(name)") else { continue }
-      cell.add((cell.width > 0 ? " " : "") + "\(name)=")
-      cell.add(.quoted(value))
+    let rule = RuleChange(record, line)
+    let width = pathWidth
+    cells.cell { cells in
+      cells.styled(.cyan) { cells in
+        rule.action(&cells)
+        cells.pad(to: Self.actionWidth)
+      }
     }
-    if cell.width == 0 { cell.add("no key") }
-    if let list = line.integer(record + ".list"), list != 4 {
-      cell.add(" list=" + ([0: "user", 1: "task", 5: "exclude", 6: "filesystem", 7: "io_uring"][list] ?? "\(list)"))
+    cells.cell { cells in
+      rule.words(fields, line, &cells)
+      cells.pad(to: width)
     }
-    // outside of a system call of somebody's, the kernel itself removed it
-    if operation == "remove_rule", line.string(record + ".auid") == nil, line.has(record + ".path") || line.has(record + ".dir") {
-      cell.add(" (what it watched is gone)")
-    }
-    if line.string(record + ".res", equals: "0") { cell.add(Cell(" (refused)").styled(.alarm, colour)) }
-    if line.has("process.args.0") {
-      cell.add(": ")
-      cell.add(commandLine(line))
-    }
-    return [Cell.name(words[operation] ?? operation).padded(to: Self.actionWidth).styled(.cyan, colour), cell.padded(to: pathWidth)]
   }
 
-  private func gap(_ line: LogLine, _ nowMs: Int64) -> Cell {
-    var cell = Cell("GAP".padding(to: Self.actionWidth) + " ")
-    cell.add(.name(line.string("message") ?? "events may be missing"))
-    let times = ["fsaudit.gap.since", "fsaudit.gap.until"].map { field in
-      line.string(field).flatMap { instant(isoUTC: Array($0.utf8)[...]) }.map { clock($0, nowMs) }
+  private mutating func gap(_ fields: borrowing LineFields, _ line: RawSpan, _ nowMs: Int64) {
+    var clock = self.clock
+    let isShort = isShort
+    cells.cell { cells in
+      cells.styled(.alarm) { cells in
+        cells.words("GAP")
+        cells.pad(to: Self.actionWidth)
+        cells.words(" ")
+        cells.gap(fields, line, &clock) { ms, clock, cells in
+          if isShort { clock.short(ms, nowMs: nowMs, &cells) } else { clock.full(ms, &cells) }
+        }
+      }
     }
-    if let since = times[0], let until = times[1] { cell.add(", between \(since) and \(until)") }
-    return cell
-  }
-
-  /// A time within a sentence.
-  private func clock(_ ms: Int64, _ nowMs: Int64) -> String {
-    let text = time(ms, nowMs).text
-    return text.last == " " ? String(text.prefix { $0 != " " }) : text
+    self.clock = clock
   }
 }
 
-extension String {
-  /// ASCII text with blanks up to a width.
-  fileprivate func padding(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+extension TextCells {
+  /// What was changed: the path, and for some actions the other one.
+  fileprivate mutating func objects(_ fields: borrowing LineFields, _ line: RawSpan) {
+    let isDirectory = fields.isDirectory(line)
+    if fields.text(.previousPath) != nil {
+      path(fields, line, .previousPath, raw: .rawPrevious, isDirectory: isDirectory)
+      if fields.equals(.action, "exchange", line) { words(" ⇄ ") } else { words(" → ") }
+    }
+    if fields.text(.path) != nil { path(fields, line, .path, raw: .rawPath, isDirectory: isDirectory) } else { words("(unknown path)") }
+    if fields.text(.targetPath) != nil {
+      if fields.equals(.action, "symlink", line) { words(" → ") } else { words(" = ") }
+      path(fields, line, .targetPath, raw: .rawTarget)
+    }
+    if fields[.replaced].kind != .absent {
+      words(" (replaced")
+      if let replaced = fields.text(.replacedPath), !LineFields.same(replaced, fields.text(.path), line) {
+        words(" ")
+        quoted(replaced, line)
+      }
+      words(")")
+    }
+  }
+
+  /// The mode and the owners, where they are what was changed.
+  fileprivate mutating func newValues(_ fields: borrowing LineFields, _ line: RawSpan) {
+    func change(_ label: StaticString, _ new: LineField, _ old: LineField, isShownAlone: Bool, _ cells: inout TextCells) {
+      guard let new = fields.text(new) else { return }
+      let old = fields.text(old)
+      guard old != nil || isShownAlone else { return }
+      cells.words(label)
+      if let old {
+        cells.name(old, line)
+        cells.words("→")
+      }
+      cells.name(new, line)
+    }
+    change(" ", .mode, .previousMode, isShownAlone: fields.equals(.action, "chmod", line), &self)
+    change(" owner ", .uid, .previousUID, isShownAlone: false, &self)
+    change(" group ", .gid, .previousGID, isShownAlone: false, &self)
+  }
 }

@@ -3,7 +3,8 @@ import System
 
 /// A point in time as `--since` and `--until` take it:
 ///
-///     now · today · yesterday · 90s 30m 2h 1d 1w (ago) · 23:32 · 23:32:51
+///     now · today · yesterday · 90s 30m 2h 1d 1w (ago) · 23:32 · 23:32:51 · boot
+///     recent (10 minutes ago) · week-ago (that day) · this-week (since Sunday) · this-month · this-year: ausearch's words
 ///     2026-11-20 · 2026-11-20 23:32[:51] (local) · 2026-11-20T23:32:51[.738][Z|+01:00]
 package struct TimeExpression: Sendable {
   /// The first and the last millisecond that the expression names: a day has many, an instant one.
@@ -16,15 +17,20 @@ package struct TimeExpression: Sendable {
       (firstMs, lastMs) = (nowMs - ago, nowMs - ago)
     } else if text == "now" {
       (firstMs, lastMs) = (nowMs, nowMs)
-    } else if text == "today" || text == "yesterday" {
-      var day = Self.localDay(ofMs: nowMs)
-      if text == "yesterday" { day.tm_mday -= 1 }
-      (firstMs, lastMs) = Self.wholeDay(day)
+    } else if text == "boot" {
+      let start = nowMs - milliseconds(CLOCK_BOOTTIME)
+      (firstMs, lastMs) = (start, start)
+    } else if text == "recent" {
+      (firstMs, lastMs) = (nowMs - 600_000, nowMs - 600_000)
+    } else if let (day, next) = Self.days(of: text, nowMs: nowMs) {
+      (firstMs, lastMs) = (Self.midnight(day), Self.midnight(next) - 1)
     } else if words.count == 1, let time = Self.clock(words[0]) {
       let start = Self.local(Self.localDay(ofMs: nowMs), plus: time)
       (firstMs, lastMs) = (start, start + time.precisionMs - 1)
     } else if words.count == 1, let day = Self.date(words[0]) {
-      (firstMs, lastMs) = Self.wholeDay(day)
+      var next = day
+      next.tm_mday += 1
+      (firstMs, lastMs) = (Self.midnight(day), Self.midnight(next) - 1)
     } else if words.count == 2, let day = Self.date(words[0]), let (clock, offset) = Self.zone(words[1]), let time = Self.clock(clock) {
       var start = Self.local(day, plus: time)
       if let offset {
@@ -34,7 +40,7 @@ package struct TimeExpression: Sendable {
       (firstMs, lastMs) = (start, start + time.precisionMs - 1)
     } else {
       throw Failure(
-        "\(printable(text)) is no time", advice: "write 2h, today, 23:32, 2026-11-20 or 2026-11-20 23:32:51", exit: .usage)
+        "\(printable(text)) is no time", advice: "write 2h, today, boot, 23:32, 2026-11-20 or 2026-11-20 23:32:51", exit: .usage)
     }
   }
 
@@ -103,11 +109,34 @@ package struct TimeExpression: Sendable {
     return day
   }
 
-  private static func wholeDay(_ day: tm) -> (Int64, Int64) {
+  /// The first day that a word means and the first one after it; mktime(3) makes days of numbers outside their month.
+  private static func days(of word: String, nowMs: Int64) -> (tm, tm)? {
+    var day = localDay(ofMs: nowMs)
     var next = day
-    next.tm_mday += 1
-    return (local(day, plus: Clock(ms: 0, precisionMs: 0)), local(next, plus: Clock(ms: 0, precisionMs: 0)) - 1)
+    switch word {
+    case "today": next.tm_mday += 1
+    case "yesterday": day.tm_mday -= 1
+    case "week-ago":
+      day.tm_mday -= 7
+      next.tm_mday -= 6
+    case "this-week":
+      day.tm_mday -= day.tm_wday
+      next = day
+      next.tm_mday += 7
+    case "this-month":
+      day.tm_mday = 1
+      next = day
+      next.tm_mon += 1
+    case "this-year":
+      (day.tm_mon, day.tm_mday) = (0, 1)
+      next = day
+      next.tm_year += 1
+    default: return nil
+    }
+    return (day, next)
   }
+
+  private static func midnight(_ day: tm) -> Int64 { local(day, plus: Clock(ms: 0, precisionMs: 0)) }
 
   /// A local day and time of day, in milliseconds since 1970; mktime(3) knows the zone and its summer time.
   private static func local(_ day: tm, plus time: Clock) -> Int64 {

@@ -1,3 +1,5 @@
+import AuditWire
+
 /// What happened to a file. One row an action: everything that names, groups or filters actions reads this table.
 package enum Action: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case create, delete, rename, exchange, write, truncate, chmod, chown, setxattr, removexattr, setacl, utimes, link, symlink, mkdir,
@@ -49,6 +51,12 @@ package enum Action: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// The action called `name`, nil for any other word.
   package init?(named name: String) {
     guard let match = Action.allCases.first(where: { "\($0.name)" == name }) else { return nil }
+    self = match
+  }
+
+  /// The same of bytes, without an allocation.
+  package init?(named name: RawSpan) {
+    guard let match = Action.allCases.first(where: { name.equals($0.name) }) else { return nil }
     self = match
   }
 }

@@ -55,6 +55,8 @@ package struct Coverage: Sendable {
   private var memoChildren: [Int32] = []
   private var memoIsValid = false
   private var scratch: [UInt16] = []
+  /// Keys of rules that have left the kernel since.
+  private var retired: Set<UInt16> = []
 
   package init(_ scopes: [CoverageScope] = []) {
     self.scopes = scopes
@@ -65,6 +67,11 @@ package struct Coverage: Sendable {
 
   /// Whether no rule is known: then only the kernel's own key speaks.
   package var isEmpty: Bool { scopes.isEmpty }
+
+  /// Rules of a key have left the kernel: until the rules are known anew, it is only given where the kernel gives it.
+  package mutating func retire(_ key: [UInt8]) {
+    if let place = keys.firstIndex(of: key), let small = UInt16(exactly: place) { retired.insert(small) }
+  }
 
   /// How many keys a set holds.
   package func count(of set: KeySet) -> Int { sets[Int(set)].count }
@@ -144,7 +151,7 @@ package struct Coverage: Sendable {
     }
     for key in scope.keys {
       guard let place = keys.firstIndex(of: key), let small = UInt16(exactly: place) else { continue }
-      if !scratch.contains(small) { scratch.append(small) }
+      if !scratch.contains(small), retired.isEmpty || !retired.contains(small) { scratch.append(small) }
     }
   }
 

@@ -5,7 +5,11 @@ import AuditWire
 extension Interpreter {
   mutating func renamed(_ typed: inout TypedEvent, _ bytes: RawSpan) {
     let names = RenameNames(&typed)
-    guard let create = names.create, let gone = names.otherCreate ?? names.delete else { return }
+    guard let create = names.create, let gone = names.otherCreate ?? names.delete else {
+      // two names of one file, or one name twice: nothing was renamed, but it was asked for
+      attempted(&typed, bytes)
+      return
+    }
     let new = typed.paths[create]
     let old = typed.paths[gone]
     let parents = renameParents(&typed, old: old, new: new, bytes)
@@ -21,6 +25,10 @@ extension Interpreter {
     // the kernel takes two names for one where their last components are the same, and the later object is in the record of both
     // (kernel/auditsc.c __audit_inode_child)
     let areNamesakes = (from.parent != to.parent || to.parent == nil) && resolver.areNamesakes(from, to)
+    if areNamesakes, let victim = names.victim, resolver.inode(at: from.path) == typed.paths[victim].identity.inode {
+      exchanged(new, to, typed.paths[victim], from)
+      return
+    }
     var isCertain = true
     if areNamesakes, let node = map.find(new.identity), to.parent != from.parent, map.parent(node) == to.parent,
       map.isNamed(node, to.name, of: resolver.paths)

@@ -40,6 +40,11 @@ struct Setting {
       Setting("log", "sync_interval", \.log.syncInterval, .time(.milliseconds(10) ... .seconds(3600))),
       Setting("log", "queue_size", \.log.queueSizeBytes, .size(1 << 20...4 << 30)),
 
+      Setting("seal", "enabled", \.seal.enabled, .flag()),
+      Setting("seal", "every", \.seal.every, .time(.seconds(1) ... .seconds(3600))),
+      // a seal has room for the digests of 4096 lines, and what comes in one batch is not divided
+      Setting("seal", "lines", \.seal.lines, .number(1...3000, "lines")),
+
       Setting("directory_map", "max_entries", \.directoryMap.maxEntries, .number(1000...100_000_000, "directories")),
 
       Setting("daemon", "state_directory", \.daemon.stateDirectory, .path()),

@@ -8,6 +8,7 @@ package struct Settings: Sendable, Equatable {
   package var source = Source()
   package var rules = Rules()
   package var log = Log()
+  package var seal = Seal()
   package var directoryMap = DirectoryMap()
   package var daemon = Daemon()
 
@@ -81,6 +82,15 @@ package struct Settings: Sendable, Equatable {
     package var syncInterval = Duration.seconds(1)
     /// Encoded lines that may wait for the disk; what does not fit is counted and reported as a gap.
     package var queueSizeBytes = 16 << 20
+  }
+
+  /// `[seal]`: what proves later that nobody has changed the log.
+  package struct Seal: Sendable, Equatable {
+    package var enabled = true
+    /// How long a line may wait for its seal.
+    package var every = Duration.seconds(10)
+    /// How many lines a seal covers, about.
+    package var lines = 1000
   }
 
   /// `[directory_map]`: the (device, inode) → path map that makes paths right.

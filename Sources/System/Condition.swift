@@ -19,14 +19,17 @@ package final class Condition: Sendable {
   package func signal() { sem_post(semaphore) }
 
   /// Sleeps until ``signal()`` or for that long. Signals that came since the last wait count once.
-  package func wait(milliseconds: Int64) {
+  /// - Returns: whether there was one.
+  @discardableResult
+  package func wait(milliseconds: Int64) -> Bool {
     var until = timespec()
     clock_gettime(CLOCK_REALTIME, &until)
     let nanoseconds = Int64(until.tv_nsec) + milliseconds % 1000 * 1_000_000
     until.tv_sec += Int(milliseconds / 1000 + nanoseconds / 1_000_000_000)
     until.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    guard sem_timedwait(semaphore, &until) == 0 else { return }
+    guard sem_timedwait(semaphore, &until) == 0 else { return false }
     while sem_trywait(semaphore) == 0 {}
+    return true
   }
 }
 

@@ -34,7 +34,7 @@ package struct Failure: Error, CustomStringConvertible {
 }
 
 /// A system call that failed: which, on what, and why.
-package struct SystemError: Error, CustomStringConvertible {
+package struct SystemError: Error, Equatable, CustomStringConvertible {
   /// The call's own name, `openat` for example.
   package let call: String
   /// What it was applied to: a path or a short noun; printed through ``printable(_:)``.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Gives back the pages of the program's text that only its start needed: with the runtime's tables and the parsing of the
@@ -14,5 +15,14 @@ package func releaseStartupText() {
     let range = fields[0].split(separator: UInt8(ascii: "-")).compactMap { UInt(String(decoding: $0, as: UTF8.self), radix: 16) }
     guard range.count == 2, range[0] < range[1], let start = UnsafeMutableRawPointer(bitPattern: range[0]) else { continue }
     madvise(start, Int(range[1] - range[0]), MADV_DONTNEED)
+  }
+}
+
+/// memmem(3): where `wanted`, which is not empty, stands in `text` for the first time at or behind `start`; nil where it does not.
+package func firstOccurrence(of wanted: [UInt8], in text: UnsafeRawBufferPointer, from start: Int) -> Int? {
+  guard let base = text.baseAddress, start >= 0, start < text.count else { return nil }
+  return wanted.withUnsafeBytes { wanted in
+    guard let first = wanted.baseAddress else { return nil }
+    return memmem(base + start, text.count - start, first, wanted.count).map { UnsafeRawPointer($0) - base }
   }
 }

@@ -20,8 +20,13 @@ package struct Output: Sendable {
     try end()
   }
 
-  /// Many whole lines, each with its `\n`: written at once, behind what has been collected, without being copied.
+  /// Whole lines, each with its `\n`; many at once are not copied.
   package mutating func lines(_ text: RawSpan) throws(SystemError) {
+    if text.byteCount < Self.enoughBytes / 2 {
+      text.withUnsafeBytes { bytes.append(contentsOf: $0) }
+      if bytes.count >= Self.enoughBytes { try flush() }
+      return
+    }
     try flush()
     try write(text)
   }

@@ -1,8 +1,13 @@
 /// "did you mean x?" for the nearest of `names`, or `lead` and all of them where none is near.
 package func suggestion(for name: String, among names: [String], _ lead: String) -> String {
-  let ranked = names.map { (name: $0, distance: editDistance($0, name)) }.sorted { $0.distance < $1.distance }
+  suggestion(for: name, among: names, or: lead + " " + names.sorted().joined(separator: ", "))
+}
+
+/// "did you mean x?" for the nearest of `names`, or `otherwise` where none is near.
+package func suggestion(for name: String, among names: [String], or otherwise: String) -> String {
+  let ranked = names.map { (name: $0, distance: editDistance($0, name)) }.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
   if let best = ranked.first, best.distance <= max(2, name.count / 3) { return "did you mean \(best.name)?" }
-  return lead + " " + names.sorted().joined(separator: ", ")
+  return otherwise
 }
 
 /// Levenshtein's distance: how many letters have to be inserted, removed or replaced.

@@ -99,6 +99,35 @@ package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
   return devices
 }
 
+/// Where something is mounted, as this process sees it: /proc/self/mountinfo, proc_pid_mountinfo(5).
+package func mountPoints() -> Set<[UInt8]> {
+  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [] }
+  var points: Set<[UInt8]> = []
+  for line in text.split(separator: UInt8(ascii: "\n")) {
+    let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+    if fields.count > 4 { points.insert(unescapedOctal(fields[4])) }
+  }
+  return points
+}
+
+/// Blank, tab, newline and backslash are `\040` and so on.
+private func unescapedOctal(_ text: ArraySlice<UInt8>) -> [UInt8] {
+  var result: [UInt8] = []
+  var at = text.startIndex
+  while at < text.endIndex {
+    if text[at] == UInt8(ascii: "\\"), at + 3 < text.endIndex,
+      let byte = UInt8(String(decoding: text[at + 1...at + 3], as: UTF8.self), radix: 8)
+    {
+      result.append(byte)
+      at += 4
+    } else {
+      result.append(text[at])
+      at += 1
+    }
+  }
+  return result
+}
+
 /// readlink(2), as bytes; nil where there is no link.
 package func linkTarget(_ path: String) -> [UInt8]? {
   withUnsafeTemporaryAllocation(byteCount: 4097, alignment: 1) { buffer in

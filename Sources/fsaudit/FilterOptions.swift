@@ -14,6 +14,9 @@ struct FilterOptions: ParsableArguments {
       valueName: "glob"))
   var path: [String] = []
 
+  @Option(help: ArgumentHelp("Changes of this directory and everything below it, with no character taken as a pattern.", valueName: "dir"))
+  var under: [String] = []
+
   @Option(help: ArgumentHelp("Changes by this user, name or number: real, effective or login user.", valueName: "user"))
   var user: [String] = []
 
@@ -21,10 +24,19 @@ struct FilterOptions: ParsableArguments {
   var auid: [String] = []
 
   @Option(help: ArgumentHelp("Changes by this process.", valueName: "pid"))
-  var pid: [Int64] = []
+  var pid: [String] = []
+
+  @Option(help: ArgumentHelp("Changes by children of this process.", valueName: "pid"))
+  var ppid: [String] = []
+
+  @Option(help: ArgumentHelp("Changes in this login session; 'unset' for none.", valueName: "number"))
+  var session: [String] = []
 
   @Option(help: ArgumentHelp("Changes by this program: a path, a pattern or a bare name.", valueName: "glob"))
   var exe: [String] = []
+
+  @Option(help: ArgumentHelp("Changes by a process of this name, at most 15 bytes as the kernel has it.", valueName: "name"))
+  var comm: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -32,41 +44,79 @@ struct FilterOptions: ParsableArguments {
       valueName: "action"))
   var action: [String] = []
 
+  @Option(help: ArgumentHelp("Changes by this system call, such as renameat2.", valueName: "name"))
+  var syscall: [String] = []
+
   @Option(help: ArgumentHelp("'success', 'failure', or an errno name such as EACCES.", valueName: "result"))
   var result: [String] = []
 
+  @Option(help: ArgumentHelp("Changes on this host.", valueName: "name"))
+  var host: [String] = []
+
   @Option(
     help: ArgumentHelp(
-      "From this time on: 2h (ago), today, yesterday, 23:32, 2026-11-20, '2026-11-20 23:32:51', or ISO 8601.", valueName: "time"))
+      "From this time on: 2h (ago), today, yesterday, boot, 23:32, 2026-11-20, '2026-11-20 23:32:51', ISO 8601, or ausearch's words recent, this-week, week-ago, this-month, this-year.",
+      valueName: "time"))
   var since: String?
 
   @Option(help: ArgumentHelp("Up to and with this time; a day is meant to its end.", valueName: "time"))
   var until: String?
 
+  @Option(help: ArgumentHelp("The event with this serial number, the last number in 'audit(…:…)'.", valueName: "number"))
+  var serial: [String] = []
+
+  @Option(help: ArgumentHelp("Changes of the file with this inode.", valueName: "number"))
+  var inode: [String] = []
+
+  @Option(help: ArgumentHelp("Lines that have this text in one of their values.", valueName: "text"))
+  var text: [String] = []
+
+  @Option(
+    name: .customLong("not"),
+    help: ArgumentHelp("Without what this filter would find: user=root, path='*.swp', action=chmod,chown.", valueName: "filter=value"))
+  var exclusions: [String] = []
+
+  private var given: [(field: FilterField, texts: [String])] {
+    [
+      (.key, key), (.path, path), (.under, under), (.user, user), (.auid, auid), (.pid, pid), (.ppid, ppid), (.session, session),
+      (.exe, exe),
+      (.comm, comm), (.action, action), (.syscall, syscall), (.result, result), (.host, host), (.serial, serial), (.inode, inode),
+      (.text, text),
+    ]
+  }
+
   /// The filter that the options describe. Comma-separated values are alternatives, like repeated options.
   /// - Throws: for a value that no line can match.
   func filter(_ names: UserNames, nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws(Failure) -> Filter {
     var filter = Filter()
-    filter.keys = try FilterValues("--key", key).words()
-    filter.paths = try FilterValues("--path", path).globs()
-    filter.users = try FilterValues("--user", user).users(names)
-    filter.auditUsers = try FilterValues("--auid", auid).loginUsers(names)
-    filter.processes = try FilterValues.processes(pid)
-    filter.executables = try FilterValues("--exe", exe).globs()
-    filter.actions = try FilterValues("--action", action).actions()
-    filter.results = try FilterValues("--result", result).results()
-    if let since { filter.sinceMs = try TimeExpression(since, nowMs: nowMs).firstMs }
-    if let until { filter.untilMs = try TimeExpression(until, nowMs: nowMs).lastMs }
+    for (field, texts) in given where !texts.isEmpty {
+      let option = "--\(field.rawValue)"
+      filter.conditions.append(try FilterValues(option, RawArguments.values(of: option, texts)).condition(field, names))
+    }
+    for text in RawArguments.values(of: "--not", exclusions) { filter.exclusions.append(try exclusion(text, names)) }
+    if let since { filter.sinceMs = try time("--since", since, nowMs).firstMs }
+    if let until { filter.untilMs = try time("--until", until, nowMs).lastMs }
     if let first = filter.sinceMs, let last = filter.untilMs, first > last {
       throw Failure("--since is later than --until", advice: "exchange them", exit: .usage)
     }
     return filter
   }
-}
 
-/// `--format` of the commands that print the log's lines.
-enum LineFormat: String, ExpressibleByArgument, CaseIterable {
-  case text, json
+  private func exclusion(_ text: [UInt8], _ names: UserNames) throws(Failure) -> FilterCondition {
+    let parts = text.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let field = FilterField(rawValue: String(decoding: parts[0], as: UTF8.self)) else {
+      throw Failure(
+        "--not \(printable(String(decoding: text, as: UTF8.self))) is no filter",
+        advice: "write --not user=root, with one of \(FilterField.allCases.map(\.rawValue).joined(separator: ", "))", exit: .usage)
+    }
+    return try FilterValues("--not \(field.rawValue)", [Array(parts[1])]).condition(field, names)
+  }
+
+  private func time(_ option: String, _ text: String, _ nowMs: Int64) throws(Failure) -> TimeExpression {
+    do { return try TimeExpression(text, nowMs: nowMs) } catch {
+      throw Failure("\(option): \(error.message)", advice: error.advice, exit: error.exit)
+    }
+  }
 }
 
 /// How the text format is to be read, for the help of every command that prints it.

@@ -10,8 +10,8 @@ struct Fsaudit: ParsableCommand {
     abstract: "Which files changed, how, when and who did it — and whether anything was missed.",
     version: version,
     subcommands: [
-      WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, StatusCommand.self, BaselineCommand.self,
-      CheckCommand.self,
+      WatchCommand.self, RunCommand.self, RuleCommand.self, TailCommand.self, SearchCommand.self, ReportCommand.self, LogCommand.self,
+      BaselineCommand.self, CheckCommand.self, StatusCommand.self,
     ])
 }
 

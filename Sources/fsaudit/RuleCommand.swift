@@ -9,14 +9,14 @@ struct RuleCommand: ParsableCommand {
     commandName: "rule",
     abstract: "Add, remove, list, load and check audit rules.",
     discussion: """
-      Rules are auditctl's: a line of any audit.rules works after `fsaudit rule add`. fsaudit remembers which rules it added (in /run/fsaudit/rules) \
-      and touches no others.
+      Rules are auditctl's: a line of any audit.rules works after `fsaudit rule add`. fsaudit remembers which rules it added (in the \
+      runtime_directory of its settings, /run/fsaudit) and touches no others.
       """,
     subcommands: [RuleAdd.self, RuleRemove.self, RuleList.self, RuleLoad.self, RuleCheckCommand.self])
 
-  /// Opens the rule book; tests give it another directory.
-  static func book() throws(Failure) -> RuleBook {
-    try RuleBook(directory: runDirectory())
+  /// Opens the rule book of the daemon that has these settings.
+  static func book(config: String?) throws -> RuleBook {
+    try RuleBook(directory: runtimeDirectory(config: config))
   }
 }
 
@@ -24,19 +24,28 @@ struct RuleCommand: ParsableCommand {
 struct RuleArguments {
   let rule: [[UInt8]]
   let permissions: Permissions
+  /// `--config`
+  let config: String?
 
   /// Takes our own switches off the front.
   init(_ captured: [String], _ command: any ParsableCommand.Type) throws {
     var captured = captured[...]
     var permissions: Permissions = []
+    var config: String?
     while let first = captured.first {
       switch first {
+      case "--config":
+        captured.removeFirst()
+        guard let file = captured.first else { throw Failure("--config has no value", advice: "name a settings file", exit: .usage) }
+        config = file
+      case _ where first.hasPrefix("--config="): config = String(first.dropFirst("--config=".count))
       case "--allow-lock": permissions.insert(.lock)
       case "--allow-panic": permissions.insert(.panic)
       case "--help", "-h": throw CleanExit.helpRequest(command)
       default:
         rule = RawArguments.last(captured.count)
         self.permissions = permissions
+        self.config = config
         return
       }
       captured.removeFirst()
@@ -49,14 +58,15 @@ struct RuleAdd: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
     abstract: "Add a rule.",
-    usage: "fsaudit rule add [--allow-lock] [--allow-panic] [--when-created] RULE",
+    usage: "fsaudit rule add [--config FILE] [--allow-lock] [--allow-panic] [--when-created] RULE",
     discussion: """
       RULE is auditctl's: -w PATH [-p rwxa] [-k KEY], or -a always,exit [-F FIELD] [-S CALL] [-k KEY], or a setting such as -b 8192.
 
       A watch (-w) is installed as system call rules that do the same and cost less, for 64-bit and 32-bit programs. Its path is resolved first; \
       with --when-created a path that does not exist yet is waited for (by the daemon, or the next `rule load`).
 
-      --allow-lock permits -e 2 (locked until reboot), --allow-panic permits -f 2.
+      --allow-lock permits -e 2 (locked until reboot), --allow-panic permits -f 2. --config names the daemon's settings, where it runs with others \
+      than /etc/fsaudit/fsaudit.toml.
 
       Exit status: 0 the rule is there (also when fsaudit had added it before), 2 it is malformed, 3 not permitted, 4 the kernel refused it.
       """)
@@ -68,7 +78,7 @@ struct RuleAdd: ParsableCommand {
     let arguments = try RuleArguments(arguments, Self.self)
     let line = try RuleLine(arguments.rule)
     for note in line.notes { complain("fsaudit: note: \(note)") }
-    var book = try RuleCommand.book()
+    var book = try RuleCommand.book(config: arguments.config)
     let outcome = try book.add(line, permissions: arguments.permissions)
     for rule in outcome.foreign { complain("fsaudit: note: somebody else added this one already, it is left to them: \(rule.description)") }
     if outcome.waits { complain("fsaudit: note: the rule waits for its path") }
@@ -79,10 +89,11 @@ struct RuleRemove: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remove",
     abstract: "Remove a rule that fsaudit added.",
-    usage: "fsaudit rule remove RULE",
+    usage: "fsaudit rule remove [--config FILE] RULE",
     discussion: """
       RULE is the line that added it, or what `fsaudit rule list` prints; a line that waits for its path is removed in the same way, with or without \
-      its --when-created. `-D` removes all rules that fsaudit added, `-D -k KEY` those with this text in a key.
+      its --when-created. `-D` removes all rules that fsaudit added, `-D -k KEY` those with this text in a key. \
+      --config names the daemon's settings, where it runs with others than /etc/fsaudit/fsaudit.toml.
 
       Exit status: 0 removed, 2 malformed, 3 not permitted, 4 fsaudit has added no such rule, or the kernel refused.
       """)
@@ -93,7 +104,7 @@ struct RuleRemove: ParsableCommand {
   func run() throws {
     let arguments = try RuleArguments(arguments, Self.self)
     let line = try RuleLine(arguments.rule, removing: true)
-    var book = try RuleCommand.book()
+    var book = try RuleCommand.book(config: arguments.config)
     if case .deleteAll(let key)? = line.controls.first, line.controls.count == 1 {
       _ = try book.removeAll(key: key)
       return
@@ -104,6 +115,3 @@ struct RuleRemove: ParsableCommand {
     _ = try book.remove(line)
   }
 }
-
-/// Where it is recorded which rules are ours; FSAUDIT_RUN_DIRECTORY moves it, for tests.
-func runDirectory() -> String { getenv("FSAUDIT_RUN_DIRECTORY").map { String(cString: $0) } ?? RuleBook.standardDirectory }

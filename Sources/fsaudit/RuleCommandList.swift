@@ -1,5 +1,6 @@
 import ArgumentParser
 import AuditControl
+import Glibc
 import System
 
 struct RuleList: ParsableCommand {
@@ -8,7 +9,7 @@ struct RuleList: ParsableCommand {
     abstract: "Print the kernel's rules as lines that can be loaded again.",
     discussion: """
       The rules stand in the order in which the kernel tries them, and comments tell whose they are. `auditctl -R` and `fsaudit rule load` accept the \
-      output. Exit status: 0 rules were printed, 1 there are none, 3 not permitted.
+      output; on a terminal, bytes that it would take for its own are shown as \\xNN. Exit status: 0 rules were printed, 1 there are none, 3 not permitted.
       """)
 
   @Flag(help: "One JSON array, a rule on each line.")
@@ -17,8 +18,11 @@ struct RuleList: ParsableCommand {
   @Flag(help: "Only rules that fsaudit added.")
   var ours = false
 
+  @OptionGroup
+  var settings: SettingsOption
+
   func run() throws {
-    var book = try RuleCommand.book()
+    var book = try RuleCommand.book(config: settings.config)
     let listed = try book.list().filter { !ours || $0.origin != nil }
     let waiting = try book.waiting()
     let text = json ? Self.json(listed) : Self.lines(listed, waiting)
@@ -31,13 +35,14 @@ struct RuleList: ParsableCommand {
   private static func lines(_ listed: [RuleBook.Listed], _ waiting: [[UInt8]]) -> [UInt8] {
     var out: [UInt8] = []
     var heading: String?
+    let isTerminal = isatty(1) == 1
     for item in listed {
       // A comment has a line of its own: auditctl takes what follows a rule for a part of it.
       let owner = "# " + (item.origin?.heading ?? "not added by fsaudit")
       if heading != owner { out += Array("\(owner)\n".utf8) }
       heading = owner
       if let rule = item.rule, rule.isLoadable {
-        out += rule.line
+        out += isTerminal ? Array(rule.description.utf8) : rule.line
       } else {
         out += Array("# no line can say this rule: \(item.rule?.description ?? "a kind that fsaudit does not know")".utf8)
       }
@@ -79,8 +84,9 @@ struct RuleList: ParsableCommand {
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
       switch scalar {
       case "\"", "\\": out += "\\\(scalar)"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-        out += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+      case _ where isTerminalHazard(scalar.value):
+        let digits = String(scalar.value, radix: 16)
+        out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
       default: out.unicodeScalars.append(scalar)
       }
     }

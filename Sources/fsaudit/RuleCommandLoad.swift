@@ -1,10 +1,8 @@
 import ArgumentParser
 import AuditControl
 import Glibc
+import Settings
 import System
-
-/// Where rule files are kept.
-private let rulesDirectory = "/etc/fsaudit/rules.d"
 
 struct RuleLoad: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,8 +21,8 @@ struct RuleLoad: ParsableCommand {
       cannot be read.
       """)
 
-  @Argument(help: "A directory of *.rules, or a file.")
-  var path = rulesDirectory
+  @Argument(help: "A directory of *.rules, or a file (default: the settings' rules directory, /etc/fsaudit/rules.d).")
+  var path: String?
 
   @Flag(help: "Say what would change, and change nothing.")
   var dryRun = false
@@ -41,13 +39,18 @@ struct RuleLoad: ParsableCommand {
   @Flag(help: "Say nothing but errors.")
   var quiet = false
 
+  @OptionGroup
+  var settings: SettingsOption
+
   func run() throws {
     var lines: [RuleFileLine] = []
-    for file in try RuleFile.files(in: path) { lines += try RuleFile.read(file, trusted: true) }
+    for file in try RuleFile.files(in: path ?? Settings.load(from: settings.config).rules.directory) {
+      lines += try RuleFile.read(file, trusted: true)
+    }
     var permissions: Permissions = []
     if allowLock { permissions.insert(.lock) }
     if allowPanic { permissions.insert(.panic) }
-    var book = try RuleCommand.book()
+    var book = try RuleCommand.book(config: settings.config)
     var report = try book.load(lines, permissions: permissions, dryRun: dryRun, allowsEmpty: allowEmpty)
     if !dryRun { report.added += try book.putBack() }
     for failure in report.failures { complain("fsaudit: \(failure)") }
@@ -75,12 +78,15 @@ struct RuleCheckCommand: ParsableCommand {
       an earlier one leaves nothing to are seen. Exit status: 0 nothing but notes, 1 errors or warnings, 5 a file cannot be read.
       """)
 
-  @Argument(help: "Files, or directories of *.rules.")
-  var paths = [rulesDirectory]
+  @Argument(help: "Files, or directories of *.rules (default: the settings' rules directory, /etc/fsaudit/rules.d).")
+  var paths: [String] = []
+
+  @OptionGroup
+  var settings: SettingsOption
 
   func run() throws {
     var check = RuleCheck()
-    for path in paths {
+    for path in try paths.isEmpty ? [Settings.load(from: settings.config).rules.directory] : paths {
       let files = try RuleFile.files(in: path)
       if files.isEmpty { complain("fsaudit: note: \(printable(path)) holds no *.rules") }
       for file in files {

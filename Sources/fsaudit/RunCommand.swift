@@ -19,20 +19,17 @@ struct RunCommand: ParsableCommand {
       another daemon runs, 5 the log cannot be written or receiving failed.
       """)
 
-  @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
-  var config: String?
+  @OptionGroup
+  var settings: SettingsOption
 
   @Option(help: ArgumentHelp("Where records come from, instead of what the settings say.", valueName: "auto|unicast|multicast|plugin"))
   var source: String?
 
   func run() throws {
-    var settings = try Settings.load(from: config)
-    if let source {
-      guard let kind = Settings.Source.Kind(rawValue: source) else {
-        throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
-      }
-      settings.source.kind = kind
+    let kind = source.flatMap { Settings.Source.Kind(rawValue: $0) }
+    if let source, kind == nil {
+      throw Failure("--source \(printable(source)) is no source", advice: "use auto, unicast, multicast or plugin", exit: .usage)
     }
-    try Service(settings, settingsPath: config, version: version).run()
+    try Service(settingsPath: settings.config, source: kind, version: version).run()
   }
 }

@@ -1,107 +1,117 @@
 import ArgumentParser
-import AuditStream
-import AuditWire
 import Daemon
 import EventLog
 import Glibc
+import LogQuery
 import System
 
 /// `fsaudit search`: which changes match, in the past.
 struct SearchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "search",
-    abstract: "Find changes in auditd's logs, read as they are.",
-    usage: "fsaudit search --audit-log <file> ... [<filters>] [--format <format>]",
+    abstract: "Find changes in the log, or in auditd's logs, read as they are.",
+    usage: "fsaudit search [--log <dir> ...] [--audit-log <file> ...] [<filters>] [<options>]",
     discussion: """
-      Reads RAW and ENRICHED logs, plain or packed with gzip or zstd, in the order given; '-' is stdin. Values of one filter are \
-      alternatives, different filters must all agree. The log of the fsaudit daemon is read with `fsaudit tail --since`.
+      Without --log and --audit-log, the log of this host's daemon is searched. Several logs are merged by time, and each line says its host. \
+      Values of one filter are alternatives, different filters must all agree. Gaps in the log are shown with every answer about their time.
 
-        fsaudit search --audit-log /var/log/audit/audit.log --key ssh --since yesterday
-        zcat old.gz | fsaudit search --audit-log - --path /etc/shadow --format json
+        fsaudit search --key ssh --since yesterday
+        fsaudit search --under /etc --user alice --not action=chmod --reverse --limit 20
+        fsaudit search --follow-file /srv/report.txt --format json
+        fsaudit search --audit-log /var/log/audit/audit.log --path /etc/shadow --format raw
+        zcat old.gz | fsaudit search --audit-log - --action delete --count
+
+      --audit-log reads RAW and ENRICHED logs, plain or packed with gzip or zstd. A directory means its audit.log; a file also means what was \
+      rotated away from it, FILE.1, FILE.2.gz, FILE-20261120; '-' is stdin. Where the lines of several logs do not say their host, their files' \
+      names do.
+
+      Segments of the log that cannot hold the time asked for are not opened; lines may be 10 minutes out of order before one is missed. Each \
+      log is shown in its own order, that in which the events ended. A line that could not match is not looked at whole: `fsaudit search \
+      --count` without a filter looks at every line.
 
       \(textLegend)
 
       Exit status: 0 changes were found, 1 nothing matches, 2 a filter is malformed, 3 a log may not be read, 5 a log cannot be read or some \
-      of its lines are no records (stderr names the first): the answer is then what the rest holds.
+      of its lines cannot (stderr names the first): the answer is then what the rest holds.
       """)
 
-  @Option(name: .customLong("audit-log"), parsing: .upToNextOption, help: ArgumentHelp("Logs of auditd.", valueName: "file"))
-  var auditLog: [String]
+  @OptionGroup
+  var logs: LogSources
 
   @OptionGroup(title: "Filters")
   var filters: FilterOptions
 
-  @Option(help: "text or json, the lines as the daemon would log them.")
+  @Option(
+    help: ArgumentHelp(
+      "The whole life of one file, under a name that it had at some time: through its renames, and through those of the directories above it.",
+      valueName: "path"))
+  var followFile: String?
+
+  @Option(help: ArgumentHelp("At most so many changes.", valueName: "n"))
+  var limit: Int?
+
+  @Flag(help: "The newest first.")
+  var reverse = false
+
+  @Flag(help: "Only how many match.")
+  var count = false
+
+  @Option(help: searchFormatHelp)
   var format = LineFormat.text
 
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit \(limit) is no number of changes: write 1 or more") }
+  }
+
   func run() throws {
-    let filter = try filters.filter(.ofThisHost)
-    let isWhole = format == .json && filter.wantsEverything
-    var source = LogSource(auditLog)
-    var conversion = LogConversion(hostName: hostName(), names: LiveSources.names(Accounts()))
-    let terminal = Terminal()
-    var printer = MatchPrinter(
-      filter: filter, text: format == .text ? TextFormat(colour: terminal.hasColour, columns: terminal.columns) : nil)
-    var fault: Failure?
-    var output: SystemError?
-    repeat {
-      do throws(Failure) {
-        // a buffer-full of lines at a time
-        while try source.read({ conversion.add($0) }), output == nil {
-          do throws(SystemError) {
-            try conversion.take(atLeast: 1 << 16) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) }
-          } catch { output = error }
-        }
-        break
-      } catch {
-        complain("fsaudit: \(error)")
-        fault = error
-      }
-    } while output == nil
-    conversion.finish()
-    if output == nil { try conversion.take(atLeast: 1) { bytes throws(SystemError) in try printer.print(bytes, isWhole: isWhole) } }
-    if let output { throw output }
-    try printer.flush()
-    for place in source.refused.places { complain("fsaudit: \(place): no record of auditd's, or a damaged one") }
-    if source.refused.count > 0 { complain("fsaudit: \(source.refused.count) lines could not be read: the answer may lack what they held") }
-    if source.oversized > 0 {
-      complain("fsaudit: \(source.oversized) lines were too long and were cut: the answer may lack what they held")
+    var question = Question()
+    question.limit = limit
+    question.isReversed = reverse
+    question.followedFile = try followedFile()
+    question.wantsRecords = format == .raw
+    question.isCounting = count
+    question.takesBlocks = format == .json && !count
+    var printer = MatchPrinter(format, namesHosts: try logs.sources().count > 1)
+    let isCounting = count
+    if !count { try printer.header() }
+    let outcome = try logs.ask(question, filters) { lines throws(SystemError) in
+      if !isCounting { try printer.print(lines) }
     }
-    if let fault { throw ExitCode(fault.exit.rawValue) }
-    if source.refused.count + source.oversized > 0 { throw ExitCode(ExitStatus.inputOutput.rawValue) }
-    if printer.matches == 0 { throw ExitCode(ExitStatus.findings.rawValue) }
+    try printer.flush()
+    if count {
+      print(outcome.matched)
+      if outcome.gaps > 0 { complain("fsaudit: \(outcome.gaps) gaps lie in this time: there may have been more") }
+    }
+    if outcome.exit != .ok { throw ExitCode(outcome.exit.rawValue) }
+  }
+
+  private func followedFile() throws(Failure) -> [UInt8]? {
+    guard let followFile else { return nil }
+    let path = RawArguments.values(of: "--follow-file", [followFile])[0]
+    guard path.first == UInt8(ascii: "/"), path.count > 1, path.last != UInt8(ascii: "/") else {
+      throw Failure("--follow-file \(printable(followFile)) is no file's path", advice: "write it from / on", exit: .usage)
+    }
+    return path
   }
 }
 
-/// Prints those of a run of lines that the filter wants.
+/// Prints lines that match.
 private struct MatchPrinter {
-  let filter: Filter
-  /// Nil for JSON.
-  let text: TextFormat?
-  private(set) var matches = 0
-  private var line = LogLine()
+  /// Nil where whole blocks of lines are passed through.
+  private let format: LineFormatter?
   private var output = Output()
+  private let nowMs = milliseconds(CLOCK_REALTIME)
 
-  init(filter: Filter, text: TextFormat?) {
-    self.filter = filter
-    self.text = text
+  init(_ format: LineFormat, namesHosts: Bool) {
+    self.format = format == .json || format == .raw ? nil : LineFormatter(format, TextStyle(Terminal(), showsHosts: namesHosts))
   }
 
-  /// - Parameter isWhole: every line is wanted as it is.
-  mutating func print(_ lines: RawSpan, isWhole: Bool) throws(SystemError) {
-    if isWhole {
-      matches += 1
-      try output.lines(lines)
-      return
-    }
-    var start = 0
-    while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
-      let bytes = lines.extracting(start..<end)
-      start = end + 1
-      guard line.parse(bytes), filter.verdict(on: line) == .matches else { continue }
-      matches += 1
-      if let text { try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME))) } else { try output.line(bytes) }
-    }
+  mutating func header() throws(SystemError) { try format?.header { line throws(SystemError) in try output.line(line) } }
+
+  /// - Parameter lines: whole lines; a single one where they are formatted.
+  mutating func print(_ lines: RawSpan) throws(SystemError) {
+    guard let format else { return try output.lines(lines) }
+    try format.format(lines.extracting(droppingLast: 1), nowMs: nowMs) { line throws(SystemError) in try output.line(line) }
   }
 
   mutating func flush() throws(SystemError) { try output.flush() }

@@ -30,13 +30,14 @@ struct TailCommand: ParsableCommand {
   @OptionGroup(title: "Filters")
   var filters: FilterOptions
 
-  @Option(help: "text or json, the lines as they are in the log.")
+  @Option(help: formatHelp)
   var format = LineFormat.text
 
   @OptionGroup
   var log: LogOptions
 
   func validate() throws {
+    try format.checkIsOfLines()
     if let lines, lines < 0 { throw ValidationError("-n \(lines) is no number of lines: write 0 or more") }
   }
 
@@ -81,8 +82,7 @@ struct TailCommand: ParsableCommand {
 /// Prints the lines that the filter wants.
 private struct LinePrinter {
   private let filter: Filter
-  private let format: LineFormat
-  private let text: TextFormat
+  private let format: LineFormatter
   /// Lines that are no JSON.
   private(set) var unreadable = 0
   private var line = LogLine()
@@ -92,9 +92,12 @@ private struct LinePrinter {
 
   init(filter: Filter, format: LineFormat) {
     self.filter = filter
-    self.format = format
-    let terminal = Terminal()
-    text = TextFormat(colour: terminal.hasColour, columns: terminal.columns)
+    self.format = LineFormatter(format, TextStyle(Terminal()))
+    do throws(SystemError) {
+      try self.format.header { line throws(SystemError) in try output.line(line) }
+    } catch {
+      fault = error
+    }
   }
 
   mutating func wants(_ bytes: RawSpan) -> Bool {
@@ -106,11 +109,7 @@ private struct LinePrinter {
   /// Prints a line that is wanted.
   mutating func print(_ bytes: RawSpan) {
     do throws(SystemError) {
-      if format == .json {
-        try output.line(bytes)
-      } else {
-        try output.line(line.parse(bytes) ? text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)) : text.unreadable(bytes))
-      }
+      try format.format(bytes, nowMs: milliseconds(CLOCK_REALTIME)) { line throws(SystemError) in try output.line(line) }
     } catch {
       fault = fault ?? error
     }

@@ -35,8 +35,10 @@ struct WatchCommand: ParsableCommand {
   @Flag(help: "Show changes of time stamps, too (touch -d, cp -p, tar).")
   var times = false
 
-  @Option(help: "text or json, the lines as the daemon logs them.")
+  @Option(help: formatHelp)
   var format = LineFormat.text
+
+  func validate() throws { try format.checkIsOfLines() }
 
   func run() throws {
     guard let wanted = FilePermissions(letters: permissions) else {
@@ -45,32 +47,25 @@ struct WatchCommand: ParsableCommand {
     if key == "" { throw Failure("-k is empty", advice: "give the changes a key, or leave -k out", exit: .usage) }
     // closed (see holdStandardDescriptors): better said now than when something happens
     if fcntl(1, F_GETFL) & O_ACCMODE == O_RDONLY { throw SystemError("write", "stdout", .badFileDescriptor).failure() }
-    let terminal = Terminal()
-    let text = TextFormat(colour: terminal.hasColour, columns: terminal.columns, showsKeys: key != nil)
+    let format = LineFormatter(format, TextStyle(Terminal(), showsKeys: key != nil))
     var options = Watcher.Options(paths: RawArguments.of(paths), permissions: wanted, key: key, times: times)
-    options.runtimeDirectory = runDirectory()
-    try Watcher(options).run(WatchedLines(format: format, text: text))
+    options.runtimeDirectory = try runtimeDirectory()
+    try Watcher(options).run(try WatchedLines(format: format))
   }
 }
 
 /// Shows the lines on stdout.
 private struct WatchedLines: LineSink {
-  let format: LineFormat
-  let text: TextFormat
+  let format: LineFormatter
   private var output = Output()
-  private var line = LogLine()
 
-  init(format: LineFormat, text: TextFormat) {
+  init(format: LineFormatter) throws(SystemError) {
     self.format = format
-    self.text = text
+    try format.header { line throws(SystemError) in try output.line(line) }
   }
 
   mutating func print(_ bytes: RawSpan) throws(SystemError) {
-    if format == .json {
-      try output.line(bytes)
-    } else if line.parse(bytes) {
-      try output.line(text.line(of: line, nowMs: milliseconds(CLOCK_REALTIME)))
-    }
+    try format.format(bytes, nowMs: milliseconds(CLOCK_REALTIME)) { line throws(SystemError) in try output.line(line) }
   }
 
   mutating func flush() throws(SystemError) { try output.flush() }

@@ -294,6 +294,20 @@ private func added(since before: [[UInt8]]) throws -> [String] {
     }
   }
 
+  /// Whoever adds a rule chooses what stands in its key.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func keysCannotSteerATerminal() throws {
+    try KernelLab.run { () throws in
+      let rule = ["-a", "always,exit", "-F", "arch=b64", "-S", "open", "-F", "dir=\(directory.path)", "-k", "\u{1b}[31m"]
+      #expect(try fsaudit(["add"] + rule, directory).status == 0)
+      #expect(try fsaudit(["list", "--ours"], directory).text.contains("key=\u{1b}[31m"))
+      #expect(try fsaudit(["list", "--ours", "--json"], directory).text.contains("\\u001b[31m"))
+      let shown = try run(
+        "script", ["-qec", "\(fsauditBinary) rule list --ours", "/dev/null"], environment: ["FSAUDIT_RUN_DIRECTORY": ledger])
+      #expect(shown.text.contains("key=\\x1b[31m") && !shown.output.contains(0x1b), "\(shown.text)")
+      #expect(try fsaudit(["remove"] + rule, directory).status == 0)
+    }
+  }
+
   @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func ringRulesAreBuiltWithoutLibaudit() throws {
     try KernelLab.run { () throws in
       let rule = ["-a", "always,io_uring", "-S", "openat,unlinkat", "-F", "dir=\(directory.path)", "-k", "ring"]

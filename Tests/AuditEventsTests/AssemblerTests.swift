@@ -90,6 +90,27 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       name: "CONFIG_CHANGE precedes its SYSCALL", script: ["CONFIG_CHANGE 1", "SYSCALL 1", "PROCTITLE 1", "EOE 1"],
       events: ["1:CONFIG_CHANGE SYSCALL PROCTITLE endOfEvent"]),
     Scenario(
+      name: "CONFIG_CHANGE without a SYSCALL waits less",
+      script: [
+        "now 1000", "SYSCALL 1", "CONFIG_CHANGE 2", "SYSCALL 3", "now 1199", "expire", "now 1200", "expire", "EOE 3", "now 3000", "expire",
+      ],
+      events: ["2:CONFIG_CHANGE timeout", "3:SYSCALL endOfEvent", "1:SYSCALL timeout"], counters: { $0.timedOut = 2 }),
+    Scenario(
+      name: "CONFIG_CHANGE with its SYSCALL waits like any other",
+      script: ["now 1000", "CONFIG_CHANGE 1", "now 1199", "SYSCALL 1", "now 3198", "expire", "now 3199", "expire"],
+      events: ["1:CONFIG_CHANGE SYSCALL timeout"], counters: { $0.timedOut = 1 }),
+    Scenario(
+      name: "the last record alone", script: ["now 1000", "CONFIG_CHANGE 1", "now 1200", "expire"], events: ["1:CONFIG_CHANGE timeout"],
+      counters: { $0.timedOut = 1 }),
+    Scenario(
+      name: "CONFIG_CHANGE in a log",
+      script: ["now 1000", "CONFIG_CHANGE 1", "now 1500", "SYSCALL 2", "expire", "PROCTITLE 2", "expire"],
+      events: ["2:SYSCALL PROCTITLE proctitle", "1:CONFIG_CHANGE timeout"], counters: { $0.timedOut = 1 }, endsAtProctitle: true,
+      limits: {
+        $0.quietRecords = 64
+        $0.quietRecordsAfterChange = 2
+      }),
+    Scenario(
       name: "io_uring's worker writes no PROCTITLE", script: ["URINGOP 1", "PATH 1", "EOE 1"], events: ["1:URINGOP PATH endOfEvent"]),
     Scenario(
       name: "io_uring in a log, without EOE", script: ["now 0", "URINGOP 1", "PATH 1", "now 5000", "SYSCALL 2", "PROCTITLE 2", "expire"],

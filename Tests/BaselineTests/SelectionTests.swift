@@ -61,3 +61,32 @@ import Testing
     #expect(decide(config, "/b", .fifo) == "m:5")
   }
 }
+
+/// What a walk relies on, over generated configurations.
+@Suite struct WalkTests {
+  /// Whatever is selected lies in directories that are entered, and nothing in a directory that is not entered is selected.
+  @Test func everythingSelectedIsReached() throws {
+    var selected = 0
+    for seed in 1...400 as ClosedRange<UInt64> {
+      var generator = ConfigGenerator(seed: seed)
+      guard let config = try? SelectionConfig.parse(Array(generator.config().utf8), file: "generated.conf") else { continue }
+      // one that has seen other paths must answer as a fresh one does
+      var selector = Selector(config)
+      for _ in 0..<100 {
+        let path = generator.path()
+        let bytes = Array(path.utf8.dropFirst(2))
+        let kind = path.first.flatMap { FileKind(letter: $0) } ?? .regular
+        let decision = selector.decide(bytes.span.bytes, kind)
+        #expect(decision == config.decide(bytes, kind), "seed \(seed) \(path)")
+        guard decision.attributes != nil else { continue }
+        selected += 1
+        for slash in bytes.indices where bytes[slash] == UInt8(ascii: "/") && bytes.count > 1 {
+          let parent = slash == 0 ? [UInt8(ascii: "/")] : Array(bytes[..<slash])
+          #expect(
+            selector.decide(parent.span.bytes, .directory).descends, "seed \(seed) \(path): \(String(decoding: parent, as: UTF8.self))")
+        }
+      }
+    }
+    #expect(selected > 5000, "\(selected)")
+  }
+}

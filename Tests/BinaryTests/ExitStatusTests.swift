@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, SECRET a file that only root may read,
+  /// LOG is a log's directory, BAD one with lines that are none, AUDIT a log of auditd's, RULES a rule file, CONF a baseline's configuration, SECRET a file that only root may read,
   /// EMPTY an empty directory, MISSING nothing.
   static let cases = [
     // what was asked for, or nothing to be found
@@ -39,29 +39,64 @@ import Testing
     Case("tail --log LOG --key none", 0),
     Case("search --audit-log AUDIT", 0), Case("search --audit-log AUDIT --key none", 1), Case("search --audit-log AUDIT", .unprivileged, 0),
     Case("rule check RULES", 1), Case("rule check EMPTY", 0, "EMPTY holds no *.rules"), Case("rule check RULES", .unprivileged, 1),
-    Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
+    Case("log verify --log LOG", 1), Case("log verify --log EMPTY", 1), Case("log seal --log LOG", 1, "the log has no seal yet"),
+    Case("log", 0), Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
+    Case("report files --audit-log AUDIT", 0), Case("report files --log LOG", 1), Case("report summary --log EMPTY", 1),
+    Case("report files --audit-log AUDIT --key none", 1), Case("report files --audit-log AUDIT", .unprivileged, 0),
+    Case("search --log LOG", 0), Case("search --log LOG --action create", 1), Case("search --log EMPTY", 1),
+    Case("search --log LOG", .gone, 0),
+    Case("baseline path-check f:/etc/x --config CONF", 0), Case("baseline path-check d:/usr --config CONF --format json", 1),
+    Case("baseline import-aide CONF", .unprivileged, 0),
     // usage
+    Case("search --log LOG --format raw", 2, "does not keep the kernel's records"),
+    Case("tail --log LOG --format raw", 2, "search --audit-log"),
+    Case("search --log LOG --follow-file relative", 2, "no file's path"), Case("search --audit-log - --follow-file /a", 2, "give a file"),
+    Case("search --audit-log - -", 2, "given twice"),
     Case("frob", 2, "frob"), Case("help frob", 2, "frob is no command"), Case("help rule frob", 2, "frob is no command"),
-    Case("tail --frob", 2, "--frob"), Case("tail frob", 2, "frob"), Case("tail -n x", 2, "-n"), Case("search", 2, "--audit-log"),
+    Case("tail --frob", 2, "--frob"), Case("tail frob", 2, "frob"), Case("tail -n x", 2, "-n"),
+    Case("search --log LOG --limit 0", 2, "--limit"),
     Case("search --audit-log", 2, "--audit-log"), Case("search --audit-log AUDIT --format xml", 2, "xml"), Case("watch", 2, "path"),
+    Case("report", 2, "kind"), Case("report frob", 2, "frob"), Case("report files --top 0 --log LOG", 2, "--top 0"),
+    Case("report timeline --by week --log LOG", 2, "week"), Case("report files --log LOG --format xml", 2, "xml"),
     Case("rule add", 2, "no rule"), Case("rule add -a frob,exit", 2, "frob,exit"),
     Case("rule add -w relative", 2, "relative: not an absolute path"),
     Case("rule add -e 2", 2, "--allow-lock"), Case("rule add -f 2", 2, "--allow-panic"), Case("rule remove", 2, "no rule"),
     Case("rule remove -b 64", 2, "not a rule"), Case("rule load --frob", 2, "--frob"), Case("run --source frob", 2, "frob is no source"),
+    Case("log verify --log LOG --anchor frob", 2, "frob is no seal"), Case("log verify --log LOG --key AUDIT", 2, "AUDIT holds no key"),
     // not permitted
+    Case("log verify --log SECRETS", .unprivileged, 3, "SECRETS"), Case("log seal --log SECRETS", .unprivileged, 3, "SECRETS"),
+    Case("baseline path-check etc --config CONF", 2, "etc: not absolute"),
+    Case("baseline path-check x:/etc --config CONF", 2, "x:/etc: no such kind"),
+    Case("baseline path-check /etc --config AUDIT", 2, "AUDIT:1:1: type is no option"),
+    Case("baseline import-aide CONF --output RULES", 5, "RULES: File exists"),
+    // not permitted
+    Case("baseline path-check /etc --config SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("search --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
     Case("tail --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule check SECRET", .unprivileged, 3, "SECRET: Permission denied"), Case("rule load SECRET", .unprivileged, 3, "run it as root"),
+    Case("search --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     Case("rule list", .unprivileged, 3, "not permitted"), Case("rule add -b 8192", .unprivileged, 3, "run it as root"),
     Case("rule remove -w /etc", .unprivileged, 3, "run it as root"), Case("rule load RULES", .unprivileged, 3),
     Case("watch LOG", .unprivileged, 3, "root"),
     Case("run", .unprivileged, 3, "root"),
+    Case("report files --audit-log SECRET", .unprivileged, 3, "SECRET: Permission denied"),
+    Case("report files --log SECRETS", .unprivileged, 3, "SECRETS/events.jsonl: Permission denied"),
     // input and output
+    Case("log verify --log MISSING", 5, "MISSING: No such file"), Case("log verify --log AUDIT", 5, "AUDIT: Not a directory"),
+    Case("log verify --log LOG --key MISSING", 5, "MISSING: No such file"), Case("log verify --log LOG", .full, 5, "stdout: No space"),
+    Case("log verify --log PACKED", 1),
+    Case("report files --log MISSING", 5, "MISSING: No such file"), Case("report files --log AUDIT", 5, "--log takes the log's directory"),
+    Case("report files --log BAD", 5, "2 lines could not be read"),
+    Case("report files --audit-log MISSING", 5, "MISSING: No such"),
+    Case("report files --audit-log AUDIT --html EMPTY", 5, "EMPTY: Is a directory"),
+    Case("report files --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("report files --audit-log AUDIT", .gone, 0),
     Case("tail --log MISSING", 5, "MISSING: No such file"), Case("tail --log AUDIT", 5, "--log takes the log's directory"),
     Case("tail --log BAD", 5, "2 lines of the log could not be read"),
     Case("tail --log BAD --action gap", 5, "2 lines of the log could not be read"),
     Case("tail --log PACKED", 5, "the segment is damaged"), Case("search --audit-log MISSING", 5, "MISSING: No such file"),
-    Case("search --audit-log EMPTY", 5, "EMPTY: Is a directory"),
+    Case("search --audit-log EMPTY", 5, "EMPTY: no audit.log"), Case("search --log MISSING", 5, "MISSING: No such file"),
+    Case("search --log AUDIT", 5, "--log takes the log's directory"), Case("search --log BAD", 5, "BAD/events.jsonl:1: no line of the log"),
+    Case("search --log PACKED", 5, "the segment is damaged"), Case("search --log LOG", .full, 5, "stdout: No space"),
     Case("search --audit-log BAD/events.jsonl", 5, "BAD/events.jsonl:1: no record"),
     Case("search --audit-log AUDIT MISSING", 5, "MISSING: No such file"), Case("rule check MISSING", 5, "MISSING: No such file"),
     Case("rule load MISSING", 5, "MISSING: No such file"), Case("status --config EMPTY", 5, "EMPTY: Is a directory"),
@@ -69,8 +104,15 @@ import Testing
     Case("search --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("rule check RULES", .full, 5, "stdout: No space"),
     Case("--help", .full, 5, "stdout: No space"), Case("--version", .full, 5, "stdout: No space"),
     Case("rule", .full, 5, "stdout: No space"),
+    // what only root can look at is no mistake
+    Case("rule check HIDDEN", 0), Case("rule check HIDDEN", .unprivileged, 0),
+    Case("baseline path-check /etc --config MISSING", 5, "MISSING: No such file"),
+    Case("baseline import-aide EMPTY", 5, "EMPTY: Is a directory"),
+    Case("baseline import-aide CONF", .full, 5, "stdout: No space"),
+    Case("baseline path-check /etc --config CONF", .full, 5, "stdout: No space"),
     // a reader that has what it wanted
     Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
+    Case("baseline import-aide CONF", .gone, 0),
     Case("--help", .gone, 0),
     Case("rule check --help", .gone, 0),
   ]
@@ -91,12 +133,17 @@ import Testing
     try directory.write("audit.log", record, mode: 0o644)
     try directory.write("secret.rules", record)
     try directory.write("all.rules", "-a always,exit -S open -F path=/etc/passwd\n", mode: 0o644)
+    try directory.makeDirectory("private")
+    try run("chmod", ["700", directory["private"]])
+    try directory.write("hidden.rules", "-w \(directory["private"])/. -p wa -k private\n", mode: 0o644)
+    try directory.write("baseline.conf", "/etc p+u\n!/etc/mtab\n", mode: 0o644)
     try run("chmod", ["755", directory.path])
     try run("cp", [fsauditBinary, directory["fsaudit"]])
     let directory = directory
     paths = [
       ("LOG", "log"), ("BAD", "bad"), ("SECRETS", "secrets"), ("SECRET", "secret.rules"), ("EMPTY", "empty"), ("PACKED", "packed"),
-      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"),
+      ("AUDIT", "audit.log"), ("RULES", "all.rules"), ("MISSING", "missing"), ("CONF", "baseline.conf"),
+      ("HIDDEN", "hidden.rules"),
     ].map { ($0.0, directory[$0.1]) }
   }
 

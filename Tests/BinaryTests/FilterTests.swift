@@ -14,8 +14,15 @@ import Testing
     (["--path", ""], ["--path without a value"]), (["--path", "etc/passwd"], ["write /etc/passwd, or **/etc/passwd"]),
     (["--path", "/etc//x"], ["matches nothing", "//"]), (["--path", "/etc/../x"], ["matches nothing", "/../"]),
     (["--path", "."], ["matches nothing"]), (["--exe", "bin/mv"], ["**/bin/mv"]), (["--exe", ""], ["--exe without a value"]),
-    (["--pid", "0"], ["no process"]), (["--pid=-4"], ["no process"]), (["--pid", "5000000"], ["no process"]), (["--pid", "x"], ["'x'"]),
-    (["--since", "2026-02-30"], ["2026-02-30 is no time"]), (["--until", "soon"], ["soon is no time"]),
+    (["--pid", "0"], ["no process"]), (["--pid=-4"], ["no process"]), (["--pid", "5000000"], ["no process"]),
+    (["--pid", "x"], ["--pid x is no process"]),
+    (["--ppid", ""], ["--ppid without a value"]), (["--session", "x"], ["no session"]), (["--serial", "4294967296"], ["no serial number"]),
+    (["--inode", "0"], ["no inode"]), (["--syscall", "frob"], ["no system call", "renameat2"]), (["--under", "etc"], ["no absolute path"]),
+    (["--under", "/a/../b"], ["matches nothing"]), (["--comm", ""], ["--comm without a value"]), (["--host", "a,"], ["--host without"]),
+    (["--text", ""], ["--text without a value"]), (["--not", "root"], ["root is no filter", "user", "inode"]),
+    (["--not", "since=1h"], ["no filter"]), (["--not", "action=nonsense"], ["--not action nonsense is no action"]),
+    (["--not", "key="], ["--not key without a value"]),
+    (["--since", "2026-02-30"], ["--since: 2026-02-30 is no time"]), (["--until", "soon"], ["soon is no time"]),
     (["--since", "1h", "--until", "2h"], ["--since is later"]), (["--format", "xml"], ["xml"]),
   ]
 
@@ -39,6 +46,9 @@ import Testing
       ["--action", "rename,mode-changed,gap,start,execve,config-change"], ["--result", "yes,no,failed,unknown,EACCES,eperm"],
       ["--key", "a,b"], ["--user", "root,0,0123"], ["--auid", "unset,-1,4294967295,root"], ["--path", "/", "--path", "*.conf"],
       ["--path", "**/../x"], ["--path", "/etc/*/"], ["--exe", "mv", "--exe", "/usr/bin/*"], ["--pid", "1", "--pid", "4194304"],
+      ["--under", "/"], ["--ppid", "7,8", "--session", "unset,3", "--serial", "0", "--inode", "18446744073709551615"],
+      ["--syscall", "renameat2,io_uring:openat", "--host", "web-1", "--comm", "a b,c", "--text", "x,y"],
+      ["--not", "user=root", "--not", "action=gap,chmod", "--not", "path=*.swp"], ["--since", "boot"], ["--since", "this-week"],
     ] {
       let result = try run(fsauditBinary, ["search", "--audit-log", log] + arguments)
       #expect([0, 1].contains(result.status) && result.errors.isEmpty, "\(arguments): \(result.status) \(result.errorText)")

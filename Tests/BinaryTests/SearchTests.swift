@@ -78,4 +78,17 @@ import Testing
       #expect(try run(fsauditBinary, [command, "--help"]).text.contains("cwd-guess takes the working directory"))
     }
   }
+
+  /// Whatever kernels have logged, as the Open Cybersecurity Schema Framework wants it.
+  @Test func ocsfIsAsTheSchemaHasIt() throws {
+    let tests = "\(#filePath)".split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
+    let logs = try run("sh", ["-c", "echo \(tests)/Corpus/*/*.log"]).text.split(whereSeparator: \.isWhitespace).map(String.init)
+    try #require(logs.count > 10)
+    let events = try run(fsauditBinary, ["search", "--format", "ocsf", "--audit-log"] + logs)
+    let check = try run("\(tests)/check-ocsf", input: events.output)
+    #expect(check.status == 0, "\(check.text) \(check.errorText)")
+    // and the check finds what is wrong
+    let wrong = events.text.replacing("\"category_uid\":1,", with: "\"category_uid\":2,")
+    #expect(try run("\(tests)/check-ocsf", input: Array(wrong.utf8)).status == 1)
+  }
 }

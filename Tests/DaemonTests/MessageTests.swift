@@ -21,11 +21,20 @@ import Testing
   }
 
   @Test func auditThatIsSwitchedOffLeavesAGap() {
-    func isOff(_ text: String) -> Bool { AuditSwitch.isSwitchedOff(by: Array(text.utf8).span.bytes) }
+    func isOff(_ text: String) -> Bool { ConfigChange.switchesOff(Array(text.utf8).span.bytes) }
     let header = "audit(1.000:1): op=set"
     #expect(isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=1"))
     #expect(!isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=0"))
     #expect(!isOff("\(header) audit_enabled=1 old=1 auid=0 ses=1 res=1") && !isOff("\(header) audit_backlog_limit=0 old=1 res=1"))
+
+    func removed(_ text: String) -> [String] {
+      ConfigChange.removedKeys(Array(text.utf8).span.bytes).map { String(decoding: $0, as: UTF8.self) }
+    }
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=\"srv\" list=4 res=1") == ["srv"])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=610162 list=4 res=1") == ["a", "b"])
+    #expect(removed("audit(1.000:1): auid=0 ses=4294967295op=remove_rule path=\"/srv\" key=\"srv\" list=4 res=1") == ["srv"])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=add_rule key=\"srv\" list=4 res=1") == [])
+    #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=\"srv\" list=4 res=0") == [])
 
     var audit = AuditSwitch(nowMs: 1)
     #expect(audit.look(isOn: true, switchedOffMs: nil, nowMs: 2) == nil)

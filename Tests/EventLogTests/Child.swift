@@ -23,7 +23,7 @@ final class Child {
     guard made == 0 else { throw Failure("no socket pair", exit: .inputOutput) }
     output = ends[0]
     // A child that hangs fails the test rather than stopping it.
-    var patience = timeval(tv_sec: 60, tv_usec: 0)
+    var patience = timeval(tv_sec: 180, tv_usec: 0)
     setsockopt(output, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     let input = Descriptor(adopting: ends[1])
     var actions = posix_spawn_file_actions_t()

@@ -12,6 +12,7 @@ private struct Bench {
   let scratch = Scratch()
   var policy: LogPolicy
   var writer: SegmentWriter
+  let rotation = Condition()
   var now = noon
   var monotonic: Int64 = 0
 
@@ -20,7 +21,7 @@ private struct Bench {
     policy.sync = .none
     policy.rotateEverySeconds = nil
     change(&policy)
-    writer = SegmentWriter(policy, host: "web-1")
+    writer = SegmentWriter(policy, host: "web-1", status: LogStatus(rotation: rotation))
   }
 
   @discardableResult
@@ -48,7 +49,11 @@ private struct Bench {
 
   @Test func rotatesBeforeASegmentBecomesTooLong() throws {
     var bench = Bench { $0.rotateBytes = 1000 }
-    for serial in UInt32(1)...9 { #expect(bench.write(serial...serial, padding: 300) == nil) }
+    for serial in UInt32(1)...9 {
+      #expect(bench.write(serial...serial, padding: 300) == nil)
+      #expect(
+        bench.rotation.wait(milliseconds: 0) == (serial > 1 && serial % 2 == 1), "whoever keeps the limits is told of a rotation at once")
+    }
     // Two of some 480 bytes fit into each. All were written at the same instant, so the names must differ by themselves.
     #expect(
       bench.names == [

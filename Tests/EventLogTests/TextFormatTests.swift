@@ -13,7 +13,7 @@ private let when: Int64 = 1_795_217_571_738
       #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"outcome":"\#(outcome)","dataset":"fsaudit.file"},"file":{\#(file)},"#
         + #""process":{"pid":2334,"name":"mv"},"user":{"id":"0","name":"root","effective":{"id":"0"},"#
         + #""audit":{"id":"1000","name":"alice"}},"tags":["srv","www"],"fsaudit":{"tty":"pts0",\#(fsaudit)}\#(rest)}"#)
-    let text = TextFormat(colour: colour, columns: columns).line(of: line, nowMs: when)
+    let text = textLine(line, colour: colour, columns: columns)
     return String(text.dropFirst(columns == nil ? 24 : 15))
   }
 
@@ -71,8 +71,8 @@ private let when: Int64 = 1_795_217_571_738
     #expect(line.contains(#"/a\x1b[31m\x0a\x0d\x00\x7f\u{9b}\u{202e}\u{2066}\u{2028}\\x41"#))
     var random = SplitMix(seed: 7)
     for round in 0..<3000 {
-      let cell = Cell.name(random.bytes(count: round % 50, alphabet: round % 3))
-      #expect(cell.text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) && $0.value != 0x202e })
+      let text = name(random.bytes(count: round % 50, alphabet: round % 3))
+      #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) && $0.value != 0x202e })
     }
   }
 
@@ -81,8 +81,8 @@ private let when: Int64 = 1_795_217_571_738
     var random = SplitMix(seed: 8)
     for round in 0..<3000 {
       let name = random.bytes(count: round % 30, alphabet: round % 3)
-      #expect(bytes(of: Cell.name(name).text) == name)
-      let quoted = Cell.quoted(name).text
+      #expect(bytes(of: self.name(name)) == name)
+      let quoted = written { $0.quoted(name.span.bytes) }
       let isQuoted = quoted.first == "\""
       #expect(bytes(of: isQuoted ? String(quoted.dropFirst().dropLast()) : quoted) == name)
       // outside of quotes there is nothing that a line means something by
@@ -96,12 +96,20 @@ private let when: Int64 = 1_795_217_571_738
       #"{"event":{"dataset":"fsaudit.file"},"file":{"path":"/x"},"process":{"pid":7,"name":"a[1] \"b\""},"user":{"id":"0","name":"do main"},"tags":["a,b","c d"]}"#
     )
     #expect(
-      words(String(TextFormat(colour: false, columns: 130).line(of: line, nowMs: when).dropFirst(15))) == [
+      words(String(textLine(line, columns: 130).dropFirst(15))) == [
         "?", "/x", #""do main""#, #""a[1] \"b\""[7]"#, #""a,b","c d""#,
       ])
   }
 
-  /// The inverse of `Cell.name`.
+  private func name(_ bytes: [UInt8]) -> String { written { $0.name(bytes.span.bytes) } }
+
+  private func written(_ body: (inout TextCells) -> Void) -> String {
+    var cells = TextCells(colour: false)
+    body(&cells)
+    return cells.bytes.withBytes { text in text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+  }
+
+  /// The inverse of `TextCells.name`.
   private func bytes(of text: String) -> [UInt8] {
     var result: [UInt8] = []
     var rest = Array(text.utf8)[...]
@@ -139,9 +147,8 @@ private let when: Int64 = 1_795_217_571_738
     writer.line(Gap(.notRunning, count: 0), timeMs: when, host: "h")
     writer.line(Gap(.serialGap, count: 1, firstSerial: 5, lastSerial: 5), timeMs: when, host: "h")
     writer.line(DaemonNotice(.start, pid: 7, version: "0.1.0", message: "fsaudit 0.1.0 started"), timeMs: when, host: "h")
-    let format = TextFormat(colour: false, columns: 100)
     let lines = String(decoding: writer.bytes, as: UTF8.self).split(separator: "\n").map { line in
-      String(format.line(of: parsed(line), nowMs: when).dropFirst(15))
+      String(textLine(parsed(line), columns: 100).dropFirst(15))
     }
     #expect(
       lines[0].hasPrefix("GAP         12 records are missing, serials 5 to 18: the kernel dropped them: raise backlog_limit, between "))
@@ -159,7 +166,7 @@ private let when: Int64 = 1_795_217_571_738
     (#""event":{"action":"login","dataset":"fsaudit.event"},"fsaudit":{"record_types":["LOGIN","X"]}"#, "login       LOGIN X"),
   ])
   func otherRecordsSayWhatTheyHold(members: String, expected: String) {
-    let text = TextFormat(colour: false, columns: 100).line(of: parsed("{\(members)}"), nowMs: 0).dropFirst(15)
+    let text = textLine(parsed("{\(members)}"), columns: 100, nowMs: 0).dropFirst(15)
     #expect(text.hasPrefix(expected), "\(text)")
   }
 
@@ -179,7 +186,7 @@ private let when: Int64 = 1_795_217_571_738
     let line = parsed(
       #"{"event":{"action":"config-change","dataset":"fsaudit.rules"},"user":{"audit":{"id":"1000","name":"alice"}},"#
         + #""fsaudit":{"session":3,"records":[{"type":"CONFIG_CHANGE",\#(record)}]}\#(rest)}"#)
-    let text = String(TextFormat(colour: false, columns: 100).line(of: line, nowMs: 0).dropFirst(15))
+    let text = String(textLine(line, columns: 100, nowMs: 0).dropFirst(15))
     #expect(text.hasPrefix(expected + " ") && text.hasSuffix(" alice ses3"), "\(text)")
   }
 
@@ -189,10 +196,24 @@ private let when: Int64 = 1_795_217_571_738
     let clock = "\(pad(Int64(here.tm_hour), 2)):\(pad(Int64(here.tm_min), 2)):\(pad(Int64(here.tm_sec), 2))"
     let day = "\(pad(Int64(here.tm_mon) + 1, 2))-\(pad(Int64(here.tm_mday), 2))"
     let year = here.tm_year + 1900
-    #expect(TextFormat(colour: false, columns: nil).line(of: line, nowMs: when).hasPrefix("\(year)-\(day) \(clock).738 "))
-    #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: 1_795_177_971_738).hasPrefix("\(clock).738 "))
-    #expect(TextFormat(colour: false, columns: 80).line(of: line, nowMs: when + 5 * 86_400_000).hasPrefix("\(day) \(clock) "))
+    #expect(textLine(line, columns: nil).hasPrefix("\(year)-\(day) \(clock).738 "))
+    #expect(textLine(line, columns: 80, nowMs: 1_795_177_971_738).hasPrefix("\(clock).738 "))
+    #expect(textLine(line, columns: 80, nowMs: when + 5 * 86_400_000).hasPrefix("\(day) \(clock) "))
   }
+}
+
+/// A line in the text format.
+private func textLine(_ line: LogLine, colour: Bool = false, columns: Int?, nowMs: Int64 = when) -> String {
+  formatted(line.bytes, .text, TextStyle(colour: colour, columns: columns), nowMs: nowMs)
+}
+
+/// A line in any format, without its line end.
+func formatted(_ line: [UInt8], _ format: LineFormat, _ style: TextStyle, nowMs: Int64 = when) -> String {
+  var text = ""
+  LineFormatter(format, style).format(line.span.bytes, nowMs: nowMs) { bytes in
+    text = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+  }
+  return text
 }
 
 extension StringProtocol {

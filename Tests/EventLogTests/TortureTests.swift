@@ -68,6 +68,47 @@ import Testing
     #expect(account.gaps.allSatisfy { $0.reason == "not_running" })
   }
 
+  /// A hundred logs, each killed at another moment of its rotations, compressions and seals, and gone on with after that.
+  @Test func aHundredKilledLogsRaiseNoFalseAlarm() throws {
+    var random = SplitMix(seed: UInt64(time(nil)))
+    var (seals, tails, sealedTails, segments) = (Int64(0), 0, 0, 0)
+    for _ in 0..<100 {
+      let lab = try SealLab()
+      var first: UInt32 = 1
+      for _ in 0..<2 {
+        let child = try Child("log-torture", [lab.log, "\(first)", "1000000", "15000", "50", "compress", lab.state])
+        usleep(UInt32.random(in: 5000...120_000, using: &random))
+        #expect(child.end(with: SIGKILL) == 128 + SIGKILL)
+        if (try? SealKeyFile.key(in: lab.state)) != nil, (try? status(of: lab.log)) != nil {
+          let findings = try lab.verify()
+          #expect(findings == [], "after the kill")
+          tails += lab.report.linesAfter > 0 ? 1 : 0
+        }
+        first += 1_000_000
+      }
+      #expect(try Child("log-torture", [lab.log, "\(first)", "100", "15000", "0", lab.state]).wait() == 0)
+      let findings = try lab.verify()
+      #expect(findings == [] && lab.report.isSigned && lab.report.linesAfter == 0 && lab.report.unfinishedBytes == 0)
+      seals += lab.report.seals
+      segments += try SegmentSet(directory: lab.log).segments.count
+      sealedTails += try lab.seals().count { $0.seal.reason == .start && $0.seal.lines > 0 }
+    }
+    #expect(seals > 500 && segments > 200 && tails > 10 && sealedTails > 10, "\(seals), \(segments), \(tails), \(sealedTails)")
+  }
+
+  @Test(.enabled(if: canMount, "mount(2) is not permitted"))
+  func aSealedLogOnAFullDiskIsProvenAfterwards() throws {
+    let disk = try MountedDisk(bytes: 1 << 20)
+    let lab = try SealLab(log: disk.path + "/log")
+    let child = try Child("log-torture", [lab.log, "1", "20000", "200000", "300", lab.state])
+    usleep(400_000)
+    #expect(try lab.verify() == [])
+    try disk.resize(bytes: 64 << 20)
+    #expect(child.wait() == 0)
+    #expect(try lab.verify() == [])
+    #expect(lab.report.linesAfter == 0)
+  }
+
   @Test(.enabled(if: canMount, "mount(2) is not permitted"))
   func aFullDiskLosesOnlyWhatAGapAccountsFor() throws {
     let disk = try MountedDisk(bytes: 1 << 20)

@@ -13,7 +13,7 @@ struct Call: Sendable {
   var exit = 0
   var arguments: [UInt64] = [0, 0, 0, 0]
   var cwd: String? = "/w"
-  /// `NAMETYPE name inode mode`; the name `-` is (null), the inode 0 leaves inode to mode out.
+  /// `NAMETYPE name inode mode [device]`; the name `-` is (null), the inode 0 leaves inode to mode out.
   var paths: [String] = []
   var extra: [String] = []
 
@@ -31,7 +31,8 @@ struct Call: Sendable {
     for (index, path) in paths.enumerated() {
       let words = path.split(separator: " ").map(String.init)
       let name = words[1] == "-" ? "(null)" : "\"\(words[1] == "''" ? "" : words[1])\""
-      let object = words[2] == "0" ? "" : " inode=\(words[2]) dev=fe:00 mode=\(words[3]) ouid=5 ogid=6 rdev=00:00"
+      let object =
+        words[2] == "0" ? "" : " inode=\(words[2]) dev=\(words.count > 4 ? words[4] : "fe:00") mode=\(words[3]) ouid=5 ogid=6 rdev=00:00"
       lines.append("type=PATH \(head)item=\(index) name=\(name)\(object) nametype=\(words[0])")
     }
     lines.append("type=PROCTITLE \(head)proctitle=\"x\"")

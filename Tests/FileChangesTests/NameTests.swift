@@ -132,6 +132,41 @@ import Testing
     Call(name: "", number: 258, arguments: [5, 0, 0, 0], cwd: "/", paths: ["PARENT / \($0) 040755", "CREATE in 7\($0) 040755"])
   }
 
+  /// renameat2(d, "c", e, "c", RENAME_EXCHANGE): as a rename over the other one, which is not gone.
+  @Test func namesakesChangePlacesByDescriptor() {
+    let exchange = Call(
+      name: "", number: 316, arguments: [5, 0, 6, 0],
+      paths: [
+        "PARENT /w 12 040755", "PARENT - 11 040755", "DELETE - 60 040755", "DELETE c 61 040755", "CREATE c 61 040755", "PARENT - 11 040755",
+      ])
+    let seen = changes(tree + [exchange] + inThem, lookup: host(["/w/e/c": 60, "/w/d/c": 61])).changes
+    #expect(seen.suffix(3) == ["exchange /w/d/c ← /w/e/c", "mkdir /w/e/c/in", "mkdir /w/d/c/in"])
+  }
+
+  /// rename(2) of two links of one file does nothing.
+  @Test func aRenameThatChangesNothing() {
+    let call = Call(name: "", number: 82, paths: ["PARENT /w/ 10 040755", "PARENT /w/ 10 040755"])
+    #expect(changes([call]).changes == ["rename /w ?parent-only"])
+  }
+
+  /// Linux 6.18: `echo >> merged/f`, `mv merged/f merged/g`, `rm` in merged, by descriptor.
+  @Test func whatOverlayfsDoesBelowIsNotItsUsers() {
+    let inner = ["PARENT - 12 040755 fe:00", "CREATE - 0 0", "PARENT - 12 040755 fe:00", "CREATE - 70 0100644 fe:00"]
+    let append = Call(
+      name: "", number: 257, arguments: [cwd, 0, 0o2001, 0],
+      paths: ["PARENT /w/m/ 20 040755 00:27", "NORMAL /w/m/f 40 0100644 00:27"] + inner)
+    let rename = Call(
+      name: "", number: 82,
+      paths: [
+        "PARENT /w/m/ 20 040755 00:27", "PARENT /w/m/ 20 040755 00:27", "DELETE /w/m/f 70 0100644 fe:00", "CREATE /w/m/g 40 0100644 00:27",
+        "PARENT - 12 040755 fe:00", "PARENT - 12 040755 fe:00",
+      ])
+    let remove = Call(
+      name: "", number: 263, arguments: [5, 0, 0, 0],
+      paths: ["PARENT /root 20 040755 00:27", "DELETE g 70 0100644 fe:00"] + inner + ["DELETE - 71 020000 fe:00"])
+    #expect(changes([append, rename, remove]).changes == ["open /w/m/f", "rename /w/m/g ← /w/m/f", "delete /w/m/g"])
+  }
+
   /// Both records have the object that was at the second name.
   @Test func namesakesChangePlaces() {
     let exchange = Call(

@@ -41,9 +41,13 @@ import Testing
 
   private static func seeds(of target: FuzzTarget) throws -> [[UInt8]] {
     switch target {
+    case .search:
+      try Corpus.logs.map { try Corpus.read($0) } + Corpus.logs.map { try Corpus.read($0.dropLast(4) + ".jsonl") }
     case .tokeniser, .assembler: try Corpus.logs.map { try Corpus.read($0) }
     case .log: try Corpus.logs.map { try Corpus.read($0.dropLast(4) + ".jsonl") }.flatMap { $0.split(separator: 10).map { Array($0) } }
     case .rules: try ["starter.rules", "others.rules", "waiting.rules"].map { try Corpus.read("../Fuzz/seeds.d/rules/" + $0) }
+    case .seal: [try Corpus.read("../Fuzz/seeds.d/seal/small.jsonl")]
+    case .baseline: try ["groups.conf", "macros.conf", "rules.conf"].map { try Corpus.read("../Fuzz/seeds.d/baseline/" + $0) }
     case .settings: try ["example.toml", "small.toml"].map { try Corpus.read("../Fuzz/seeds.d/settings/" + $0) }
     }
   }

@@ -148,8 +148,9 @@ extension KernelTests {
         switch end {
         case "reload": daemon.signal(SIGHUP)
         case "load":
-          let loaded = try run(
-            fsauditBinary, ["rule", "load", daemon.home["rules.d"]], environment: ["FSAUDIT_RUN_DIRECTORY": daemon.home["run"]])
+          let command = "rule load --config \(daemon.configuration)"
+          #expect(messages.contains("`fsaudit \(command)` brings them back"), "\(messages)")
+          let loaded = try run(fsauditBinary, command.split(separator: " ").map(String.init))
           #expect(loaded.status == 0 && loaded.text.hasPrefix("added 2, removed 0"), "\(loaded)")
         default: break
         }

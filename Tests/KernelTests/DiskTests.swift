@@ -49,6 +49,31 @@ extension KernelTests {
       #expect((0...20).contains(logged + Int(missing) - works * Self.rounds * 4), "\(logged) + \(missing)")
     }
 
+    /// What cannot be written at the end is lost, and said to be.
+    @Test func fullAtTheEnd() throws {
+      let place = try TemporaryDirectory()
+      try KernelLab.run {
+        let mount = try Mount(place.path, ["-t", "tmpfs", "-o", "size=2m", "fsaudit-test"])
+        defer { withExtendedLifetime(mount) {} }
+        let daemon = try TestDaemon(logDirectory: place["log"])
+        try daemon.start()
+        try daemon.settle()
+        try run("sh", ["-c", "head -c 10000000 /dev/zero >\"$0\"", place["fill"]])
+        for number in 0..<200 { try daemon.home.makeDirectory("tree/\(number)") }
+        try daemon.wait { $0.string("stalled_by") == "ENOSPC" }
+        let said = try daemon.stop(expecting: 5).errorText
+        #expect(said.contains("events are lost"), "\(said)")
+        unlink(place["fill"])
+        try daemon.start()
+        try daemon.settle()
+        try daemon.stop()
+        #expect(
+          try daemon.gaps().contains {
+            $0.reason == "not_running" && $0.string("fsaudit.gap.detail")?.contains("could not be written") == true
+          })
+      }
+    }
+
     @Test func full() throws {
       let place = try TemporaryDirectory()
       try KernelLab.run {
@@ -72,6 +97,20 @@ extension KernelTests {
         try daemon.stop()
         try checkJSON(try daemon.segments())
         try expectAccounted(daemon, works: 2, reasons: ["write_failed", "queue_full"])
+      }
+    }
+
+    /// No place for the compressed form of a segment: it stays, and the fault names it.
+    @Test func fullForCompression() throws {
+      try KernelLab.run {
+        let place = try TemporaryDirectory()
+        let mount = try Mount(place.path, ["-t", "tmpfs", "-o", "size=100k", "fsaudit-test"])
+        defer { withExtendedLifetime(mount) {} }
+        let names = (1...2).map { "events-20261120T233251.73\($0)Z-000000000\($0).jsonl" }
+        for name in names { try run("dd", ["if=/dev/urandom", "of=\(place[name])", "bs=40000", "count=1", "status=none"]) }
+        let report = Housekeeper(directory: place.path, policy: RetentionPolicy()).run()
+        #expect(report.failures == [SystemError("write", place[names[0] + ".zst"], .noSpace)] && report.compressed.isEmpty)
+        #expect(try run("ls", ["-A", place.path]).text == names.map { $0 + "\n" }.joined())
       }
     }
 

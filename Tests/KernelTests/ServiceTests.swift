@@ -57,10 +57,14 @@ extension KernelTests {
           type=EOE msg=\(id)
 
           """
-        let result = try run(
-          fsauditBinary, ["run", "--source", "plugin", "--config", daemon.home["fsaudit.toml"]], input: Array(input.utf8))
+        // as the file for auditd says, which gives its plugins no more than two arguments (auditd-plugins(5))
+        let file = try contents(of: #filePath.split(separator: "/Tests/")[0] + "/systemd/auditd-plugin.conf", limitBytes: 1 << 16)
+        let line = String(decoding: file, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("args = ") }
+        let arguments = try #require(line).split(separator: " ").dropFirst(2).map(String.init)
+        #expect(arguments.count <= 2)
+        let result = try run(fsauditBinary, arguments + ["--config", daemon.home["fsaudit.toml"]], input: Array(input.utf8))
         #expect(result.status == 0)
-        let lines = try parse(daemon.logBytes())
+        let lines = try parse(daemon.logBytes()).filter { $0.dataset != .seal }
         #expect(lines.map { $0.string("event.dataset") } == ["fsaudit.daemon", "fsaudit.file", "fsaudit.daemon"])
         #expect(lines.count == 3 && lines[1].string("file.path") == "/srv/a" && lines[1].string("fsaudit.action") == "delete")
         #expect(try kernelStatus().backlogLimit == before.backlogLimit, "the kernel's settings are auditd's")
@@ -244,6 +248,27 @@ extension KernelTests {
           #expect(gap.string("fsaudit.gap.detail")?.contains("10-test.rules:2: ") == true, "\(gap.json)")
           #expect(gap.string("fsaudit.gap.since") != nil && gap.string("fsaudit.gap.until") != nil, "\(gap.json)")
         }
+      }
+    }
+
+    /// Without a rule it is blind, and says so until there is one.
+    @Test func withoutRules() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon(rules: "-a never,exit -F arch=b64 -S open -k nothing")
+        let others = try kernelRules().compactMap(Rule.init(data:)).recordingCount
+        try #require(others == 0, "the kernel has rules of somebody else's")
+        func status() throws -> ProgramResult { try run(fsauditBinary, ["status", "--config", daemon.configuration]) }
+        try daemon.start()
+        #expect(try daemon.messages().contains("nothing is recorded: "))
+        let blind = try status()
+        #expect(blind.status == 1 && blind.text.hasPrefix("FAULT        no rule in the kernel records anything"), "\(blind)")
+        try daemon.setRules("-w TREE -p wa -k tree")
+        daemon.signal(SIGHUP)
+        try daemon.wait { $0.integer("rules.recording") == 2 }
+        let well = try status()
+        #expect(well.status == 0 && !well.text.contains("FAULT"), "\(well)")
+        let stopped = try daemon.stop()
+        #expect(stopped.errorText.split(separator: "nothing is recorded").count == 2, "\(stopped.errorText)")
       }
     }
 

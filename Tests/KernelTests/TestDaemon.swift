@@ -72,12 +72,12 @@ final class TestDaemon {
 
   /// Ends it in order.
   @discardableResult
-  func stop() throws -> ProgramResult {
+  func stop(expecting status: Int32 = 0) throws -> ProgramResult {
     let running = try #require(program, "the daemon was never started")
     running.signal(SIGTERM)
     let result = try running.wait(seconds: 20)
     program = nil
-    #expect(result.status == 0, "\(result.errorText)")
+    #expect(result.status == status, "\(result.errorText)")
     return result
   }
 
@@ -158,10 +158,10 @@ final class TestDaemon {
     return try logSize() - end.count + (end.lastIndex(of: 10) ?? -1) + 1
   }
 
-  /// The last line, parsed.
+  /// The last line that is no seal, parsed.
   func lastLine() throws -> Line {
-    let end = try logEnd().dropLast()
-    return try #require(try parse(Array(end[((end.lastIndex(of: 10) ?? -1) + 1)...]) + [10]).first)
+    let end = try logEnd()
+    return try #require(try parse(Array(end[((end.firstIndex(of: 10) ?? -1) + 1)...])).last { $0.dataset != .seal })
   }
 
   /// The whole log, parsed. For logs of some thousand lines.

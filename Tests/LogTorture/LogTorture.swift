@@ -6,7 +6,9 @@ import System
 /// Writes a log as the daemon does, until it has written enough or is killed: what the crash, disk-full and rotation tests
 /// drive.
 ///
-///     log-torture DIRECTORY FIRST-SERIAL EVENTS ROTATE-BYTES MICROSECONDS-BETWEEN-BATCHES [compress]
+///     log-torture DIRECTORY FIRST-SERIAL EVENTS ROTATE-BYTES MICROSECONDS-BETWEEN-BATCHES [compress] [STATE-DIRECTORY]
+///
+/// With a state directory, the log is sealed every 50 lines or 20 ms.
 ///
 /// Prints one line: events dropped, events given up.
 @main
@@ -20,9 +22,10 @@ enum LogTorture {
     policy.rotateBytes = rotate
     policy.sync = .interval(milliseconds: 50)
     policy.checkEveryMs = 100
-    let keepsHouse = arguments.count > 5
+    let keepsHouse = arguments.dropFirst(5).contains("compress")
+    let stateDirectory = arguments.dropFirst(5).first { $0 != "compress" }
     let queue = try BatchQueue(bufferBytes: 16 << 10, buffers: 4, limitBytes: 1 << 20)
-    let writer = try Writer(policy, queue)
+    let writer = try Writer(policy, queue, stateDirectory: stateDirectory)
     let thread = try Thread("log") {
       let lost = writeLog(from: writer.queue, with: writer.writer)
       writer.abandoned.store(lost.events, ordering: .relaxed)
@@ -71,9 +74,12 @@ private final class Writer: @unchecked Sendable {
   let recovery: Recovery
   let abandoned = Atomic<Int>(0)
 
-  init(_ policy: LogPolicy, _ queue: BatchQueue) throws {
+  init(_ policy: LogPolicy, _ queue: BatchQueue, stateDirectory: String?) throws {
     self.queue = queue
-    writer = SegmentWriter(policy, host: "torture")
+    var seal = SealPolicy()
+    (seal.lines, seal.everyMs) = (50, 20)
+    let sealer = try stateDirectory.map { try Sealer(seal, stateDirectory: $0, host: "torture") }
+    writer = SegmentWriter(policy, host: "torture", sealer: sealer)
     recovery = writer.recover()
   }
 }

@@ -14,3 +14,4 @@ static inline int linux_openat(int directory, const char *path, int flags, mode_
 
 // GNU extensions that <string.h> hides without _GNU_SOURCE (glibc 2.32 and later).
 const char *strerrorname_np(int number);
+void *memmem(const void *text, size_t length, const void *wanted, size_t wanted_length);

@@ -19,6 +19,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case log
   /// A settings file.
   case settings
+  /// A whole log, of auditd's or ours, that a question is asked of.
+  case search
+  /// A sealed log, from anybody's hand.
+  case seal
+  /// The baseline's configuration, and what it says about paths that its own lines suggest.
+  case baseline
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -27,12 +33,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .rules: parseRules(input)
     case .log: readLogLine(input)
     case .settings: parseSettings(input)
+    case .search: FuzzTargets.search(input)
+    case .seal: verifySeals(input)
+    case .baseline: readBaseline(input)
     }
   }
 }
 
 /// A precondition whose message a release build prints, too.
-private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+func require(_ holds: Bool, _ message: @autoclosure () -> String) {
   if !holds { fatalError(message()) }
 }
 
@@ -227,8 +236,14 @@ private func readLogLine(_ input: [UInt8]) {
   _ = line.dataset
   _ = line.sequence
   _ = line.name("file.path", raw: "fsaudit.raw.path")
-  let text = TextFormat(colour: true, columns: 80).line(of: line, nowMs: 0)
-  require(!text.utf8.contains { $0 < 0x20 && $0 != 0x1b || $0 == 0x7f }, "a control byte reaches the terminal")
+  for format in LineFormat.allCases {
+    let formatter = LineFormatter(format, TextStyle(colour: true, columns: 80))
+    formatter.format(input.span.bytes, nowMs: 0) { output in
+      let isForPeople = format == .text || format == .long
+      let hazards = output.withUnsafeBytes { $0.contains { $0 < 0x20 && $0 != 0x1b && $0 != 0x0a || $0 == 0x7f } }
+      require(!isForPeople || !hazards, "a control byte reaches the terminal")
+    }
+  }
 }
 
 private func parseSettings(_ input: [UInt8]) {
@@ -239,8 +254,38 @@ private func parseSettings(_ input: [UInt8]) {
   }
 }
 
+/// The first key of Tests/Fuzz/seeds.d/seal/small.jsonl.
+private let sealKey = SealKey(text: "fsaudit-seal-key-1 437202b8500f2750 0ac71181bd1706dd25ba7be44956298ff2d0cd9ca2758c64eb70855028cfeab2")
+
+/// However the bytes come, the verdict is the same, and every finding has its place.
+private func verifySeals(_ input: [UInt8]) {
+  guard let sealKey else { fatalError("the key is none") }
+  func verify(_ keys: [SealKey], pieces: Int) -> (SealReport, [SealFinding]) {
+    var verifier = SealVerifier(keys: keys)
+    for (index, half) in [input[..<(input.count / 2)], input[(input.count / 2)...]].enumerated() {
+      verifier.begin("\(index)")
+      for start in stride(from: half.startIndex, to: half.endIndex, by: pieces) {
+        verifier.feed(Array(half[start..<min(start + pieces, half.endIndex)]).span.bytes)
+      }
+      verifier.end(isLive: index == 1)
+    }
+    verifier.finish()
+    return (verifier.report, verifier.takeFindings())
+  }
+  let (report, findings) = verify([sealKey], pieces: 1 << 20)
+  let again = verify([sealKey], pieces: 37)
+  require(again == (report, findings), "the verdict depends on how the bytes come")
+  require(report.findings == findings.count, "findings are not counted")
+  for finding in findings {
+    require(finding.place.line > 0 && finding.end.line > 0 && ["0", "1"].contains(finding.place.file), "a finding nowhere: \(finding)")
+    require(printable(finding.description) == finding.description, "a control byte in a finding")
+  }
+  let keyless = verify([], pieces: 1 << 20)
+  require(!keyless.0.isSigned, "signed without a key")
+}
+
 /// An error names its place, and nothing that the input holds reaches the terminal through it.
-private func check(_ failure: Failure, _ status: ExitStatus) {
+func check(_ failure: Failure, _ status: ExitStatus) {
   require(failure.message.hasPrefix("fuzz:") && failure.exit == status, "an error without its place: \(failure)")
   require(printable(failure.description) == failure.description, "a control byte in a message: \(failure.description)")
 }

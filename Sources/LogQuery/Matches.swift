@@ -1,0 +1,80 @@
+import AuditWire
+import System
+
+/// Lines that match, on their way from a source to whoever asked: all that is kept of a log.
+struct Matches {
+  struct Item {
+    var timeMs: Int64
+    /// Where it begins in the bytes, and where it ends, with its `\n`.
+    var start: Int
+    var end: Int
+    var isGap: Bool
+  }
+
+  private var bytes: [UInt8] = []
+  private var items: [Item] = []
+  private var first = 0
+  /// Whether the newest come first.
+  let isReversed: Bool
+  /// The most that will be asked for.
+  private let limit: Int
+
+  init(isReversed: Bool, limit: Int?) {
+    self.isReversed = isReversed
+    self.limit = limit ?? .max
+  }
+
+  var isEmpty: Bool { first == items.count }
+  var count: Int { items.count - first }
+
+  /// The one whose turn it is.
+  var next: Item? { isEmpty ? nil : isReversed ? items[items.count - 1] : items[first] }
+
+  /// Lends it to `body`.
+  func withNext(_ body: (_ lines: RawSpan, _ isGap: Bool) throws(SystemError) -> Void) throws(SystemError) {
+    if let next { try body(bytes.span.bytes.extracting(next.start..<next.end), next.isGap) }
+  }
+
+  /// Its turn is over.
+  mutating func removeNext() {
+    if isReversed { items.removeLast() } else { first += 1 }
+    if isEmpty { clear() }
+  }
+
+  private mutating func clear() {
+    items.removeAll(keepingCapacity: true)
+    bytes.removeAll(keepingCapacity: true)
+    first = 0
+  }
+
+  /// Adds a line without its `\n`.
+  mutating func add(_ line: RawSpan, timeMs: Int64, isGap: Bool) {
+    let start = bytes.count
+    bytes.append(line)
+    bytes.append(UInt8(ascii: "\n"))
+    note(from: start, timeMs: timeMs, isGap: isGap)
+  }
+
+  /// Adds whole lines as one.
+  mutating func add(lines: RawSpan, timeMs: Int64) {
+    let start = bytes.count
+    bytes.append(lines)
+    note(from: start, timeMs: timeMs, isGap: false)
+  }
+
+  private mutating func note(from start: Int, timeMs: Int64, isGap: Bool) {
+    items.append(Item(timeMs: timeMs, start: start, end: bytes.count, isGap: isGap))
+    // of those in front nobody will ask for more than the limit
+    if isReversed, items.count / 2 >= limit, items.count > 1000 { keepLast(limit) }
+  }
+
+  private mutating func keepLast(_ wanted: Int) {
+    let offset = items[items.count - wanted].start
+    items.removeFirst(items.count - wanted)
+    bytes.removeFirst(offset)
+    for index in items.indices {
+      items[index].start -= offset
+      items[index].end -= offset
+    }
+  }
+}

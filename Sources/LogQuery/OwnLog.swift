@@ -1,0 +1,153 @@
+import AuditWire
+import EventLog
+import Glibc
+import System
+
+/// Our own log: the segments of a directory, those alone that can hold what is asked for.
+final class OwnLog: LineStream {
+  private let directory: String
+  private var selection: Selection
+  private var prefilter: LinePrefilter?
+  private let isReversed: Bool
+  private let complain: (String) -> Void
+  /// What is still to be read, the next one last. Nil before the first time.
+  private var segments: [(segment: Segment, source: LineSource?)]?
+  private var current: SegmentScan?
+
+  /// How much earlier than its segment's first line a line can be, and how much later than the next one's. Lines stand in the order in which
+  /// their events ended and have the time at which they began: a system call can wait (for a FIFO's other end), a clock can be put right.
+  static let slackMs: Int64 = 600_000
+  /// So many unreadable lines of a log are named; all are counted.
+  private static let placeLimit = 5
+  private var named = 0
+
+  init(_ directory: String, _ selection: Selection, isReversed: Bool, complain: @escaping (String) -> Void) {
+    self.directory = directory
+    self.selection = selection
+    prefilter = selection.needsEveryLine ? nil : LinePrefilter(selection.filter)
+    self.isReversed = isReversed
+    self.complain = complain
+  }
+
+  func more(_ matches: inout Matches, _ outcome: inout Outcome) -> Bool {
+    do throws(SystemError) {
+      if segments == nil { segments = try wanted() }
+    } catch {
+      segments = []
+      let advice =
+        error.code == .noSuchFileOrDirectory
+        ? "start `fsaudit run`, or name the log with --log" : error.code == .notDirectory ? "--log takes the log's directory" : ""
+      report(error.failure(advice: advice), &outcome)
+    }
+    // A block at a time; backwards a segment at a time, because its end is only known when it has been read. The life of a file is told
+    // forwards, and is short.
+    repeat {
+      if current == nil {
+        guard let (segment, source) = segments?.popLast() else { return false }
+        open(segment, source, &outcome)
+      }
+      readBlock(&matches, &outcome)
+    } while isReversed && (current != nil || selection.needsEveryLine)
+    return true
+  }
+
+  /// The segments that the time asked for may be in, the first to be read last.
+  private func wanted() throws(SystemError) -> [(segment: Segment, source: LineSource?)] {
+    // First, so that what is renamed from now on is still read, once.
+    var live: LineSource?
+    do throws(SystemError) {
+      live = try LineSource(path: directory + "/" + SegmentName.live, isCompressed: false)
+    } catch  where error.code == .noSuchFileOrDirectory {
+    }
+    var list = try SegmentSet(directory: directory).segments
+    if let live, let place = list.firstIndex(where: { $0.inode == live.inode }) {
+      list.removeSubrange((place + 1)...)
+    } else {
+      list.removeAll(where: \.isLive)
+      live = nil
+    }
+    var result: [(segment: Segment, source: LineSource?)] = []
+    for (place, segment) in list.enumerated() {
+      let next = place + 1 < list.count ? list[place + 1].name?.timeMs : nil
+      if mayHold(from: segment.name?.timeMs, to: next) { result.append((segment, segment.inode == live?.inode ? live : nil)) }
+    }
+    return isReversed && !selection.needsEveryLine ? result : result.reversed()
+  }
+
+  /// Whether a segment may hold lines of the time that is asked for. The times are of its first line and of the next one's; nil where unknown.
+  private func mayHold(from first: Int64?, to next: Int64?) -> Bool {
+    if let first, let until = selection.filter.untilMs, first - Self.slackMs > until { return false }
+    if let next, let since = selection.filter.sinceMs, next + Self.slackMs < since { return false }
+    return true
+  }
+
+  private func open(_ segment: Segment, _ source: LineSource?, _ outcome: inout Outcome) {
+    do throws(SystemError) {
+      let bytes: LineSource
+      if let source { bytes = source } else { bytes = try LineSource(segment) }
+      current = SegmentScan(bytes, segment)
+    } catch  where error.code == .noSuchFileOrDirectory {
+      // retention has deleted it meanwhile
+    } catch { report(error.failure(), &outcome) }
+  }
+
+  private func readBlock(_ matches: inout Matches, _ outcome: inout Outcome) {
+    guard let scan = current else { return }
+    do throws(SystemError) {
+      if try !scan.readBlock() { current = nil }
+    } catch {
+      current = nil
+      report(error.failure(advice: error.code == .badMessage ? "the segment is damaged: what was read before it is shown" : ""), &outcome)
+    }
+    let refused = Self.judge(scan, &selection, &prefilter, &matches)
+    outcome.corrupt += refused.count
+    outcome.tooLong += scan.takeTooLong()
+    for line in refused.prefix(max(0, Self.placeLimit - named)) {
+      complain("fsaudit: \(printable(scan.path)):\(line): no line of the log, or a damaged one")
+      named += 1
+    }
+  }
+
+  /// Adds the lines of the block that match. (Static, so that nothing is looked up through the object for every line.)
+  /// - Returns: the numbers of those that are none.
+  private static func judge(
+    _ scan: SegmentScan, _ selection: inout Selection, _ prefilter: inout LinePrefilter?, _ matches: inout Matches
+  ) -> [Int] {
+    prefilter?.restart()
+    var refused: [Int] = []
+    let filter = selection.filter
+    let isTimed = !selection.needsEveryLine && (filter.sinceMs != nil || filter.untilMs != nil)
+    scan.eachLine { block, range, isTorn in
+      let line = UnsafeRawBufferPointer(rebasing: block[range]).bytes
+      // a line as our encoder writes it, that cannot be wanted: all but its ends is passed over
+      if !isTorn, looksWhole(line) {
+        if prefilter?.occurs(in: block, line: range) == false { return }
+        if isTimed, let time = startTime(line), !filter.covers(time) { return }
+      }
+      guard !isTorn, let verdict = selection.verdict(on: line) else {
+        refused.append(scan.lineNumber)
+        return
+      }
+      if verdict != .no { matches.add(line, timeMs: selection.line.timeMs ?? 0, isGap: verdict == .gap) }
+    }
+    return refused
+  }
+
+  private func report(_ failure: Failure, _ outcome: inout Outcome) {
+    complain("fsaudit: \(failure)")
+    outcome.fault = outcome.fault ?? failure.exit
+  }
+}
+
+/// Whether the line begins and ends as our encoder has it.
+@inline(__always)
+private func looksWhole(_ line: RawSpan) -> Bool {
+  let count = line.byteCount
+  return count > 42 && line.word(unchecked: 0) == Swar.literal("{\"@times") && line.word(unchecked: 7) == Swar.literal("stamp\":\"")
+    && line.byte(count &- 1) == UInt8(ascii: "}") && line.byte(count &- 2) == UInt8(ascii: "}")
+}
+
+/// The time of a line that ``looksWhole(_:)``.
+private func startTime(_ line: RawSpan) -> Int64? {
+  line.byte(39) == UInt8(ascii: "\"") ? instant(isoUTC: line.extracting(15..<39)) : nil
+}

@@ -1,0 +1,144 @@
+import EventLog
+import Replay
+import System
+import TestSupport
+import Testing
+
+@testable import LogQuery
+
+/// Questions to our own log.
+@Suite struct OwnLogTests {
+  private let directory: TemporaryDirectory
+  private var source: Source { .log(directory: directory.path) }
+  private let start: Int64 = 1_795_217_571_000
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// The corpus' lines, as `count` segments an hour apart; every second one but the last is compressed.
+  private func segments(_ count: Int, seed: UInt64) throws -> [String] {
+    var random = SplitMix(seed: seed)
+    let corpus = try Corpus.logs.flatMap { Corpus.lines(try Corpus.read($0.dropLast(4) + ".jsonl")) }
+    var all: [String] = []
+    for index in 0..<count {
+      let time = start + Int64(index) * 3_600_000
+      let lines = (0..<random.below(120) + 1).map { place in
+        // as late as a line may be
+        let late = random.below(10) == 0 ? Int64(random.below(500_000)) : 0
+        return at(time + Int64(place) * 20_000 - late, corpus.randomElement(using: &random) ?? "{}")
+      }
+      let name = index == count - 1 ? SegmentName.live : SegmentName(timeMs: time, firstSerial: UInt32(index)).fileName
+      try directory.write(name, lines.map { $0 + "\n" }.joined())
+      if index % 2 == 0, index < count - 2 { try run("zstd", ["-q", "--rm", directory[name]]) }
+      all += lines
+    }
+    return all
+  }
+
+  private func at(_ timeMs: Int64, _ line: String) -> String {
+    var writer = JSONWriter()
+    writer.timestamp(milliseconds: timeMs)
+    return #"{"@timestamp":"# + String(decoding: writer.bytes, as: UTF8.self)
+      + line.dropFirst(#"{"@timestamp":"2026-11-20T23:32:51.738Z""#.count)
+  }
+
+  private func line(_ serial: Int, _ timeMs: Int64, _ rest: String = "") -> String {
+    at(timeMs, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"sequence":\#(serial),"dataset":"fsaudit.file"}\#(rest)}"#) + "\n"
+  }
+
+  /// Passing over lines and segments is quicker, never different.
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func whatIsPassedOverDoesNotMatch(seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let lines = try segments(5, seed: seed)
+    for round in 0..<60 {
+      var filter = Filter()
+      if round % 5 > 0 { filter.conditions = someConditions(of: lines, &random) }
+      if round % 3 == 0 { filter.exclusions = someConditions(of: lines, &random) }
+      if round % 4 == 0 { filter.sinceMs = start + Int64(random.below(5 * 3_600_000)) }
+      if round % 7 == 0 { filter.untilMs = (filter.sinceMs ?? start) + Int64(random.below(3 * 3_600_000)) }
+      let wanted = lines.filter { filter.verdict(on: parsed($0)) != .no }
+      let answer = try ask([source]) { $0.filter = filter }
+      #expect(answer.lines == wanted && answer.said.isEmpty, "\(filter)")
+      #expect(answer.outcome.matched + answer.outcome.gaps == wanted.count)
+      let backwards = try ask([source]) { ($0.filter, $0.isReversed) = (filter, true) }
+      #expect(backwards.lines == wanted.reversed())
+      let limited = try ask([source]) { ($0.filter, $0.isReversed, $0.limit) = (filter, round % 2 == 0, 3) }
+      #expect(limited.outcome.matched == min(3, answer.outcome.matched))
+    }
+  }
+
+  @Test func segmentsOfAnotherTimeAreNotOpened() throws {
+    let names = [0, 1, 2, 3].map { SegmentName(timeMs: start + $0 * 3_600_000, firstSerial: 1).fileName }
+    for (index, name) in names.enumerated() { try directory.write(name, index == 2 ? line(7, start + 7_300_000) : "damaged\n") }
+    try directory.write(SegmentName.live, line(9, start + 14_500_000))
+    func answer(_ since: Int64?, _ until: Int64?) throws -> Answer {
+      try ask([source]) { ($0.filter.sinceMs, $0.filter.untilMs) = (since.map { start + $0 }, until.map { start + $0 }) }
+    }
+    let quiet = try answer(7_200_000 + OwnLog.slackMs + 1, 10_800_000 - OwnLog.slackMs - 1)
+    #expect(quiet.lines.isEmpty && quiet.said.isEmpty && quiet.outcome.corrupt == 0 && quiet.outcome.exit == .findings)
+    let near = try answer(7_200_000 + OwnLog.slackMs, 10_800_000 - OwnLog.slackMs)
+    #expect(near.outcome.corrupt == 2 && near.outcome.exit == .inputOutput)
+    let all = try answer(nil, nil)
+    #expect(all.serials == [7, 9] && all.outcome.corrupt == 3)
+    #expect(all.said == [0, 1, 3].map { "fsaudit: \(directory[names[$0]]):1: no line of the log, or a damaged one" })
+  }
+
+  @Test func unreadableLinesAreCountedAndPlaced() throws {
+    let good = line(1, start)
+    let torn = SegmentName(timeMs: start, firstSerial: 1).fileName
+    try directory.write(torn, good + "\n" + good + "{\"@timestamp\":\"\u{0}\u{0}\n" + good + "{\"@timestamp\":\"2026-1")
+    let long = String(repeating: "x", count: LineReader.maximumLineBytes + 200_000)
+    try directory.write(SegmentName.live, "{\"a\":1}\n" + long + "\n" + good + "no\n" + good + "{\"@timestamp\":\"2026-1")
+    let answer = try ask([source])
+    #expect(
+      answer.outcome.matched == 6 && answer.outcome.corrupt == 4 && answer.outcome.tooLong == 1 && answer.outcome.exit == .inputOutput)
+    let places = [(torn, 2), (torn, 4), (torn, 6), (SegmentName.live, 4)]
+    #expect(answer.said == places.map { "fsaudit: \(directory[$0.0]):\($0.1): no line of the log, or a damaged one" })
+    // also with a filter that lets most lines be passed over
+    let filtered = try ask([source]) { $0.filter.conditions = [words(.key, "none")] }
+    #expect(filtered.outcome.corrupt == 4 && filtered.outcome.tooLong == 1 && filtered.said == answer.said)
+  }
+
+  @Test func gapsBelongToTheAnswer() throws {
+    let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
+    try directory.write(SegmentName.live, line(1, start) + gap + line(2, start + 2) + gap + line(3, start + 3))
+    let answer = try ask([source]) { $0.filter.conditions = [words(.serial, "2")] }
+    #expect(answer.lines.count == 3 && answer.outcome.matched == 1 && answer.outcome.gaps == 2)
+    // they take no place of an answer
+    let limited = try ask([source]) { ($0.filter.exclusions, $0.limit) = ([words(.action, "gap")], 2) }
+    #expect(limited.outcome.matched == 2 && limited.serials == [1, 2])
+    let none = try ask([source]) { $0.filter.conditions = [words(.serial, "4")] }
+    #expect(none.outcome.exit == .findings && none.outcome.gaps == 2)
+  }
+
+  @Test func aLogThatIsNotThereIsAFault() throws {
+    let answer = try ask([.log(directory: directory["none"]), .log(directory: directory.path)])
+    #expect(answer.outcome.fault == .inputOutput && answer.said.count == 1 && answer.said[0].contains("--log"))
+    try directory.write(SegmentName.live, line(1, start))
+    let both = try ask([.log(directory: directory["none"]), source])
+    #expect(both.serials == [1] && both.outcome.exit == .inputOutput)
+    #expect(throws: Failure.self) { try ask([source]) { $0.wantsRecords = true } }
+  }
+
+  /// A name that is no UTF-8, and one so long that its readable form is cut, are found by their bytes.
+  @Test func namesAreFoundByTheirBytes() throws {
+    let broken: [UInt8] = Array("/srv/x".utf8) + [0xff, 0x22, 0x0a] + Array("y.conf".utf8)
+    let long = Array(String(repeating: "/\u{1}\u{2}\u{3}", count: 900).utf8) + Array("/end.conf".utf8)
+    var text = ""
+    for (serial, name) in [broken, long].enumerated() {
+      var raw = JSONWriter()
+      let end = Array(name.suffix(4096))
+      raw.hexString(end.span.bytes)
+      let hex = String(decoding: raw.bytes, as: UTF8.self)
+      text += line(serial, start, #","file":{"path":"/cut"},"fsaudit":{"raw":{"path":\#(hex)}}"#)
+    }
+    try directory.write(SegmentName.live, text)
+    for (glob, serials) in [
+      (broken, [0]), (Array("/srv/x".utf8) + [0xff, 0x2a], [0]), (Array("*.conf".utf8), [0, 1]), (Array("end.conf".utf8), [1]),
+      (Array("/srv/x".utf8) + [0xfe, 0x2a], []), (Array("/cut".utf8), []),
+    ] as [([UInt8], [UInt32])] {
+      let answer = try ask([source]) { $0.filter.conditions = [FilterCondition(.path, globs: [Glob(glob)])] }
+      #expect(answer.serials == Set(serials), "\(glob)")
+    }
+    #expect(try ask([source]) { $0.filter.conditions = [FilterCondition(.text, words: [[0x78, 0xff]])] }.serials == [0])
+  }
+}
