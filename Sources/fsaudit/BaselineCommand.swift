@@ -27,6 +27,7 @@ struct BaselineInit: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
     abstract: "Make the first baseline.",
+    usage: "fsaudit baseline init [<options>]",
     discussion: """
       Reads and hashes every selected file, on all processors. The database appears when it is whole: a run that is killed, or a full disk, \
       leaves what was there before.
@@ -59,6 +60,7 @@ struct BaselineUpdate: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "update",
     abstract: "Compare, and make what is there now the new baseline.",
+    usage: "fsaudit baseline update [<options>]",
     discussion: """
       Adds a generation in one transaction and prints what changed since the last one. Older generations stay for comparison \
       (`fsaudit check --against`), each at the cost of what has changed; beyond --keep-count or --keep-days the oldest go.

@@ -8,6 +8,7 @@ struct BaselineList: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
     abstract: "List the generations that are kept.",
+    usage: "fsaudit baseline list [<options>]",
     discussion: """
         fsaudit baseline list
         fsaudit baseline list --format json
@@ -43,6 +44,7 @@ struct BaselineShow: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
     abstract: "Show what the baseline knows of paths.",
+    usage: "fsaudit baseline show [--generation <generation>] <path> ... [<options>]",
     discussion: """
         fsaudit baseline show /etc/passwd
         fsaudit baseline show --generation 3 /etc/passwd /etc/shadow
@@ -80,6 +82,7 @@ struct BaselineExport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract: "Write a generation as text or JSON lines.",
+    usage: "fsaudit baseline export [--generation <generation>] [<options>]",
     discussion: """
       One object a paragraph, or with --format json one a line, directory by directory: to keep elsewhere, to compare two hosts, or to read \
       with other tools.

@@ -23,6 +23,7 @@ struct BaselinePathCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "path-check",
     abstract: "Say which rule selects a path, and what of it is compared.",
+    usage: "fsaudit baseline path-check [--config <file>] <path> [<options>]",
     discussion: """
       PATH is absolute. What kind of file it names is looked up; a letter before it says so instead, as for aide --path-check: f regular file, \
       d directory, l symbolic link, c and b device, p FIFO, s socket.
@@ -142,11 +143,13 @@ struct BaselineImport: ParsableCommand {
     guard let output else {
       var out = Output()
       try out.lines(text.span.bytes)
+      try out.flush()
       return
     }
     let target = try Self.create(output)
     var out = Output(descriptor: target.raw)
     try out.lines(text.span.bytes)
+    try out.flush()
   }
 
   private static func create(_ path: String) throws(Failure) -> Descriptor {
