@@ -48,7 +48,9 @@ let package = Package(
     target("AuditControl", ["CAudit", "System", systemPackage]),
     target("AuditStream", ["System", "CLinux", "CCompression", systemPackage]),
     target("LogQuery", ["EventLog", "AuditStream", "FileChanges", "AuditEvents", "AuditWire", "System", systemPackage]),
-    target("Baseline", ["System", "EventLog", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
+    target(
+      "Baseline",
+      ["System", "EventLog", "FileChanges", "AuditWire", "CSQLite", "CCrypto", "CCompression", "CLinux", "CPCRE2", systemPackage]),
     target("Settings", ["System", systemPackage]),
     target(
       "Daemon",
@@ -94,7 +96,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
     tests("BinaryTests", ["System", "TestSupport"]),
-    tests("BaselineTests", ["Baseline", "CLinux", "Replay", "System", "TestSupport"]),
+    tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
     tests("DaemonTests", ["Daemon"]),
   ]

@@ -56,11 +56,14 @@ struct RuleFieldParser {
     }
     func number(_ unset: Bool, signed: Bool, else named: (String) -> UInt32?, _ kind: String) throws(Failure) -> RuleField {
       if signed || !text.hasPrefix("-"), let number = Number(text) {
-        if let oddity = number.oddity { notes.append("-F \(printable(text)): \(oddity)") }
+        if let oddity = number.oddity { notes.append("-F \(printable(String(decoding: pair, as: UTF8.self))): \(oddity)") }
         return RuleField(id, operation, value: number.value)
       }
       if unset, text == "unset" { return RuleField(id, operation, value: .max) }
-      guard let number = named(text) else { throw wrong("\(kind) \"\(printable(text))\" is unknown", "check the spelling") }
+      guard let number = named(text) else {
+        throw wrong(
+          "\(kind) \"\(printable(text))\" is unknown", audit_name_to_field(text) < 0 ? "check the spelling" : "-C compares two fields")
+      }
       return RuleField(id, operation, value: number)
     }
     let id = audit_name_to_field(name)

@@ -37,7 +37,10 @@ package enum RuleFile {
   /// The lines of a file's text that hold something.
   package static func parse(_ bytes: [UInt8], file: String, paths: PathResolver = .system) -> [RuleFileLine] {
     var result: [RuleFileLine] = []
-    for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+    // some editors put a byte order mark in front of UTF-8
+    let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+    let text = bytes.starts(with: mark) ? bytes[mark.count...] : bytes[...]
+    for (index, line) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       guard let arguments = ruleArguments(line: line) else { continue }
       let place = "\(printable(file)):\(index + 1)"
       do throws(Failure) {

@@ -135,6 +135,12 @@ extension RuleLine {
     if watchedPath == nil { rule.syscalls = try Self.syscallSet(syscalls, rule, &notes) }
     if !key.isEmpty { rule.fields.append(RuleField(AUDIT_FILTERKEY, text: key)) }
     rules = try watchedPath.map { path throws(Failure) in try watchRules(path, rule, removing || operation == .remove, paths) } ?? [rule]
+    let own = Array("/proc/\(getpid())".utf8)
+    if watchedPath != nil, let object = rules.first?.fields.first(where: { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) })?.text,
+      object.starts(with: own), [nil, UInt8(ascii: "/")].contains(object.dropFirst(own.count).first)
+    {
+      notes.append("the path leads to /proc/self, which is fsaudit itself here: it is gone when the command ends")
+    }
     if rules.contains(where: { $0.fields.count > Rule.greatestFieldCount }) {
       throw Failure("more than \(Rule.greatestFieldCount) fields", advice: "make two rules of it", exit: .usage)
     }
@@ -260,7 +266,7 @@ extension RuleLine {
   }
 
   private mutating func addControl(_ option: RuleOption) throws(Failure) {
-    func wrong(_ advice: String) -> Failure { Failure("-\(option.name) \(printable(option.text))", advice: advice, exit: .usage) }
+    func wrong(_ advice: String) -> Failure { Failure("\(option.dashed) \(printable(option.text))", advice: advice, exit: .usage) }
     func number(_ make: (UInt32) -> KernelSetting) throws(Failure) -> RuleControl {
       guard !option.text.hasPrefix("-"), let number = Number(option.text), number.oddity == nil else { throw wrong("give a number") }
       return .set(make(number.value))
@@ -287,7 +293,7 @@ extension RuleLine {
     case "reset_backlog_wait_time_actual": controls.append(.resetBacklogWaitTimeActual)
     default:
       throw Failure(
-        "\(option.name.count == 1 ? "-" : "--")\(option.name) is an order to auditctl, not a rule", advice: "remove it from the rules",
+        "\(option.dashed) is an order to auditctl, not a rule", advice: "remove it from the rules",
         exit: .usage)
     }
   }

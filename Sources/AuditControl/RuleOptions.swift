@@ -49,6 +49,9 @@ struct RuleOption {
 
   var text: String { String(decoding: value, as: UTF8.self) }
 
+  /// The option as it is written.
+  var dashed: String { (name.count == 1 ? "-" : "--") + name }
+
   /// auditctl's options that take a value, and those that do not; `when-created` is ours.
   private static let letters = (valued: Set("CefrbaAdSFmRwWkpq"), plain: Set("hicslDvt"))
   private static let long = [
@@ -89,6 +92,12 @@ struct RuleOption {
           if letters.plain.contains(letter) {
             options.append(RuleOption(name: String(letter), value: []))
           } else if letters.valued.contains(letter) {
+            if rest.first == UInt8(ascii: " ") {
+              throw Failure(
+                "\"\(printable(text))\" is one word",
+                advice: "give each option and value as a word of its own, without quotes around them all",
+                exit: .usage)
+            }
             let attached = rest.isEmpty ? next() : Array(rest)
             guard let value = attached else { throw missing("-\(letter)") }
             rest = []
@@ -98,9 +107,12 @@ struct RuleOption {
           }
         }
       } else {
+        let isQuoted = arguments[..<index].contains { $0.contains(UInt8(ascii: "\"")) || $0.contains(UInt8(ascii: "'")) }
         throw Failure(
           "\"\(printable(text))\" belongs to no option",
-          advice: text.hasPrefix("#") ? "put the comment on a line of its own" : "write \\ before a space in a path or key", exit: .usage)
+          advice: text.hasPrefix("#")
+            ? "put the comment on a line of its own"
+            : "write \\ before a space in a path or key\(isQuoted ? "; quotes mean nothing here" : "")", exit: .usage)
       }
     }
     return options

@@ -251,7 +251,6 @@ package final class Service {
       let fresh = try Self.load(settingsPath, givenSource)
       if fresh != settings {
         notice.message = "reloaded the rules and reopened the log; changed settings take effect at a restart"
-        log.notice("the settings have changed: rules are reloaded now, other settings take effect at a restart")
       }
     } catch {
       notice.succeeded = false
@@ -264,6 +263,7 @@ package final class Service {
       (notice.succeeded, notice.message) = (false, "reload: \(rulesFault)")
     }
     look(&audit)
+    if notice.succeeded { log.notice("\(notice.message)") }
     mailbox.post { $0.notices.append(notice) }
     notifyServiceManager("READY=1")
   }

@@ -33,7 +33,7 @@ extension Service {
         for file in try RuleFile.files(in: settings.rules.directory) { lines += try RuleFile.read(file, trusted: true) }
         let report = try book.load(lines)
         for note in report.notes { log.info("\(note)") }
-        for failure in report.failures { log.error("\(failure)") }
+        for failure in report.failures { log.error("skipped: \(failure)") }
         if !report.added.isEmpty || !report.removed.isEmpty {
           log.notice("rules: \(report.added.count) added, \(report.removed.count) removed")
         }

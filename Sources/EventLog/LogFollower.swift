@@ -15,6 +15,9 @@ package struct LogFollower {
 
   package init(directory: String) { self.directory = directory }
 
+  /// Whether ``start(last:wants:_:)`` has found a log.
+  package var hasSegments: Bool { current != nil || !done.isEmpty }
+
   private var livePath: String { directory + "/" + SegmentName.live }
 
   /// Goes to the end of the log, giving `body` the last lines on the way. Call it first, or not at all: without it,

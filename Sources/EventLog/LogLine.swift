@@ -160,7 +160,7 @@ package struct LogLine: Sendable {
     if tokens[index].kind != .array { return holds(tokens[index], test) }
     var child = index + 1
     while child < Int(tokens[index].next) {
-      let element = if let member = path.member { findIndex([member], from: child) } else { child as Int? }
+      let element: Int? = if let member = path.member { findIndex([member], from: child) } else { child }
       if let element, holds(tokens[element], test) { return true }
       child = Int(tokens[child].next)
     }

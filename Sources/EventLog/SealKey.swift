@@ -38,13 +38,11 @@ package struct SealKey: Equatable, Sendable {
     number += 1
   }
 
-  /// Further than any log goes: a number in a line may be anybody's.
-  static let maximumSteps: Int64 = 50_000_000
-
   /// Becomes the key of a later seal.
-  /// - Returns: false if that is an earlier one, or too far away.
-  mutating func advance(to wanted: Int64) -> Bool {
-    guard wanted >= number, wanted - number <= Self.maximumSteps else { return false }
+  /// - Parameter limit: how many steps, some 100 ns each, that may take: a number in a line may be anybody's.
+  /// - Returns: false if it is an earlier one, or too far away.
+  mutating func advance(to wanted: Int64, limit: Int64) -> Bool {
+    guard wanted >= number, wanted - number <= limit else { return false }
     while number < wanted { advance() }
     return true
   }

@@ -143,7 +143,8 @@ package struct SealLine: Sendable {
     func number(_ name: String) -> Int64? { parser.integer(field(name)).flatMap { $0 >= 0 ? $0 : nil } }
     func digest(_ name: String) -> Digest? { parser.string(field(name)).flatMap { Digest(hex: $0) } }
     guard let reason = parser.string(field("reason")).flatMap(SealReason.init), let chain = parser.string(field("chain")),
-      chain.utf8.count == 16, let place = number("number"), place < .max, let lines = number("lines"), let bytes = number("bytes"),
+      chain.utf8.count == 16, chain.utf8.allSatisfy({ lowerHexValue($0) != nil }), let place = number("number"), place < .max,
+      let lines = number("lines"), let bytes = number("bytes"),
       let offset = number("offset"), let content = digest("content"), let previous = digest("previous")
     else { return nil }
     (self.code, self.timeMs, self.chain) = (code, timeMs, chain)

@@ -12,6 +12,8 @@ package struct SealVerifier: ~Copyable {
   /// The keys that are known, by chain; each goes on with the seals.
   private var keys: [String: SealKey]
   private var anchors: [SealAnchor]
+  /// How many more steps of keys are taken.
+  private var stepsLeft: Int64
   private var findings: [SealFinding] = []
   package private(set) var report = SealReport()
 
@@ -34,7 +36,9 @@ package struct SealVerifier: ~Copyable {
   /// - Parameters:
   ///   - keys: first keys; without any, only the chain is checked, which whoever is root can make anew.
   ///   - anchors: seals that somebody kept elsewhere.
-  package init(keys: [SealKey] = [], anchors: [SealAnchor] = []) {
+  ///   - steps: how many steps of keys are taken, some 100 ns each: a number in a line may be anybody's.
+  package init(keys: [SealKey] = [], anchors: [SealAnchor] = [], steps: Int64 = 1_000_000_000) {
+    stepsLeft = steps
     self.keys = Dictionary(keys.map { ($0.chain, $0) }) { first, _ in first }
     self.anchors = anchors
   }
@@ -136,7 +140,10 @@ package struct SealVerifier: ~Copyable {
 
   private mutating func signature(of seal: SealLine, _ text: RawSpan) -> Signature {
     guard var key = keys[seal.chain] else { return .unknown }
-    guard key.advance(to: seal.seal.number), seal.isSigned(by: key, text) else { return .bad }
+    let start = key.number
+    let isReached = key.advance(to: seal.seal.number, limit: stepsLeft)
+    stepsLeft -= key.number - start
+    guard isReached, seal.isSigned(by: key, text) else { return .bad }
     keys[seal.chain] = key
     return .good
   }
@@ -252,7 +259,7 @@ package struct SealVerifier: ~Copyable {
         .cutOff, place, next.number - 1,
         "the log was cut off: it ends with seal \(last.seal.number), and the daemon has written seal \(next.number - 1)")
     }
-    if var key = keys[next.chain], key.number <= next.number, !key.advance(to: next.number) || key != next {
+    if var key = keys[next.chain], key.number <= next.number, !key.advance(to: next.number, limit: stepsLeft) || key != next {
       find(.key, place, next.number, "\(SealKeyFile.name) was altered: its key is not number \(next.number) of this chain")
     }
   }

@@ -187,7 +187,7 @@ package final class Sealer {
     if number >= key.number {
       // Written, and then the process was killed before the key was stored.
       var later = key
-      guard later.advance(to: number), seal.isSigned(by: later, line) else { return false }
+      guard later.advance(to: number, limit: 1_000_000), seal.isSigned(by: later, line) else { return false }
       later.advance()
       key = later
     }

@@ -57,7 +57,7 @@ package final class SegmentWriter {
   ///   is to be handed in again later.
   package func write(_ batch: inout Batch, nowMs: Int64, monotonicMs: Int64) -> SystemError? {
     do throws(SystemError) {
-      check(monotonicMs: monotonicMs)
+      check(nowMs: nowMs, monotonicMs: monotonicMs)
       let rest = batch.bytes.count - batch.writtenBytes
       let file = try rotateIfDue(try openLive(), adding: rest, nowMs: nowMs, monotonicMs: monotonicMs)
       try sealIfDue(file, nowMs: nowMs, monotonicMs: monotonicMs)
@@ -85,7 +85,7 @@ package final class SegmentWriter {
   /// - Returns: what is in the way of it, or nil.
   @discardableResult
   package func maintain(nowMs: Int64, monotonicMs: Int64) -> SystemError? {
-    check(monotonicMs: monotonicMs)
+    check(nowMs: nowMs, monotonicMs: monotonicMs)
     do throws(SystemError) {
       let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
       try writeGaps(to: file, nowMs: nowMs, monotonicMs: monotonicMs)
@@ -100,8 +100,8 @@ package final class SegmentWriter {
   }
 
   /// Closes the live segment; the next write opens what then has its name (SIGHUP).
-  package func reopen() {
-    if let live { note(place: live.place(), of: live) }
+  package func reopen(nowMs: Int64) {
+    if let live { note(place: live.place(), of: live, nowMs: nowMs) }
     live = nil
   }
 
@@ -132,18 +132,22 @@ package final class SegmentWriter {
   }
 
   /// Sees to it that what is written goes into the file that has the name.
-  private func check(monotonicMs: Int64) {
+  private func check(nowMs: Int64, monotonicMs: Int64) {
     guard let file = live, monotonicMs - lastCheckMs >= policy.checkEveryMs else { return }
     lastCheckMs = monotonicMs
     let place = file.place()
     if place == .atItsName { return }
-    note(place: place, of: file)
+    note(place: place, of: file, nowMs: nowMs)
     live = nil
   }
 
   /// What was in a deleted file is lost, and the log says so; in a renamed one it is still there.
-  private func note(place: LiveFile.Place, of file: LiveFile) {
-    if place == .deleted && file.firstTimeMs != nil { gaps.append(Gap(.logDeleted, losing: file.written)) }
+  private func note(place: LiveFile.Place, of file: LiveFile, nowMs: Int64) {
+    guard place == .deleted, let firstMs = file.firstTimeMs else { return }
+    var gap = Gap(.logDeleted, losing: file.written)
+    // also what an earlier run has written into it
+    (gap.sinceMs, gap.untilMs) = (min(firstMs, gap.sinceMs ?? nowMs), gap.untilMs ?? nowMs)
+    gaps.append(gap)
   }
 
   /// Puts the lines of the gaps that the writer found in front of what is written next.
@@ -238,7 +242,7 @@ package final class SegmentWriter {
   private func rotate(_ file: LiveFile, nowMs: Int64) throws(SystemError) {
     let place = file.place()
     guard place == .atItsName else {
-      note(place: place, of: file)
+      note(place: place, of: file, nowMs: nowMs)
       live = nil
       return
     }

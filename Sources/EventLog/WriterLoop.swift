@@ -48,7 +48,7 @@ private func persist(_ batch: inout Batch, _ queue: BatchQueue, _ writer: Segmen
 }
 
 private func serve(_ requests: BatchQueue.Requests, _ writer: SegmentWriter) {
-  if requests.contains(.reopen) { writer.reopen() }
+  if requests.contains(.reopen) { writer.reopen(nowMs: milliseconds(CLOCK_REALTIME)) }
   if requests.contains(.rotate) { writer.rotate(nowMs: milliseconds(CLOCK_REALTIME)) }
 }
 

@@ -10,16 +10,16 @@ struct BaselineCommand: ParsableCommand {
     commandName: "baseline",
     abstract: "Keep what files are like, to find later what has changed.",
     discussion: """
-      A baseline is a database of the selected files: owner, mode, times, hashes, as the rules of the configuration ask. `fsaudit check` \
-      compares with it. The configuration (\(SelectionConfig.defaultPath)) is in AIDE's language: an aide.conf works as it is.
+      A baseline is a database of the selected files: owner, mode, times, hashes, as the rules of the configuration ask (AIDE's language). \
+      `fsaudit check` compares with it.
 
         fsaudit baseline init
         fsaudit check
         fsaudit baseline update
       """,
     subcommands: [
-      BaselineInit.self, BaselineUpdate.self, BaselineList.self, BaselineShow.self, BaselineExport.self, BaselinePathCheck.self,
-      BaselineImport.self,
+      BaselineInit.self, BaselineUpdate.self, BaselineList.self, BaselineShow.self, BaselineExport.self,
+      BaselinePathCheck.self, BaselineImport.self,
     ])
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Baseline
 import EventLog
 import Glibc
+import Settings
 import System
 
 /// `fsaudit check`: what differs from the baseline.
@@ -19,7 +20,12 @@ struct CheckCommand: ParsableCommand {
         fsaudit check --full --format json
         fsaudit check --against yesterday
 
-      Exit status: the sum of 1 (added), 2 (removed) and 4 (changed or moved); 0 nothing differs. 17 usage or a mistake in the configuration, \
+      Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
+      (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
+      all the time, nothing was lost, and nothing did it: look into these first), or uncovered (the trail cannot know, and why). What dpkg \
+      installed is marked with the package.
+
+      Exit status: the sum of 1 (added), 2 (removed), 4 (changed or moved) and 8 (something unexplained); 0 nothing differs. 17 usage or a mistake in the configuration, \
       18 input or output failed or something could not be examined (the report is what the rest shows), 21 another run has the database, \
       24 the database is damaged.
       """)
@@ -34,18 +40,32 @@ struct CheckCommand: ParsableCommand {
     help: ArgumentHelp("A generation's number, or the one that was valid at a time (yesterday, 2026-11-20).", valueName: "generation"))
   var against: String?
 
+  @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
+  var explain = true
+
+  @Option(help: ArgumentHelp("The daemon's settings, which say where it runs (default: \(Settings.defaultPath)).", valueName: "file"))
+  var daemonConfig: String?
+
   func run() throws {
     do {
       let choice = try Self.choice(against)
       let (outcome, duration) = try place.run(scan, full: full) { selection, options, observer throws(Failure) in
         try BaselineRun.check(selection, against: choice, options, observer)
       }
-      try place.write(CheckReport(outcome, database: place.database, durationMs: duration))
-      throw ExitCode(Self.status(outcome))
+      let annotations = explain ? try self.annotations(outcome) : []
+      try place.write(CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations))
+      let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }
+      throw ExitCode(Self.status(outcome) | (isAlarming && outcome.counts.problems == 0 ? 8 : 0))
     } catch let failure as Failure {
       complain("fsaudit: \(failure)")
       throw ExitCode(Self.status(failure))
     }
+  }
+
+  private func annotations(_ outcome: BaselineOutcome) throws -> [Annotation] {
+    guard let base = outcome.base else { return [] }
+    return try CheckExplanation(log: place.log, settings: try Settings.load(from: daemonConfig)).annotations(
+      of: outcome.differences, since: base.createdMs)
   }
 
   private static func choice(_ text: String?) throws(Failure) -> GenerationChoice {

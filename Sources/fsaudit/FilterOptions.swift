@@ -123,7 +123,7 @@ struct FilterOptions: ParsableArguments {
 let textLegend = """
   In text, a name that holds blanks, quotes or arrows is in double quotes; \\xNN is a byte that cannot be shown. (path: …) behind a name says that \
   it is not certain: cwd-guess takes the working directory for want of better, inode is one of several names, descriptor was looked up \
-  afterwards, learnt comes from an earlier event and may have moved since, as-named is what the process called it, parent-only is the directory of a name that the kernel did not record.
+  afterwards, learnt comes from an earlier event and may have moved since, as-named is what the process called it, parent-only is the directory of a name that the kernel did not record, unknown is where nothing tells it.
   """
 
 /// `--log`, shared by every command that reads the log.

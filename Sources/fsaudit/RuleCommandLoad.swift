@@ -53,7 +53,7 @@ struct RuleLoad: ParsableCommand {
     var book = try RuleCommand.book(config: settings.config)
     var report = try book.load(lines, permissions: permissions, dryRun: dryRun, allowsEmpty: allowEmpty)
     if !dryRun { report.added += try book.putBack() }
-    for failure in report.failures { complain("fsaudit: \(failure)") }
+    for failure in report.failures { complain("fsaudit: skipped: \(failure)") }
     if !quiet {
       for note in report.notes { complain("fsaudit: note: \(note)") }
       for (word, rules) in [("add", report.added), ("remove", report.removed), ("move", report.moved)] where dryRun {
@@ -94,8 +94,13 @@ struct RuleCheckCommand: ParsableCommand {
       }
     }
     var output = Output()
-    for finding in check.findings { try output.line(finding.description) }
-    try output.flush()
+    do throws(SystemError) {
+      for finding in check.findings { try output.line(finding.description) }
+      try output.flush()
+    } catch {
+      // whoever reads may have had enough: the status is the answer even so
+      if error.code != .brokenPipe { throw error }
+    }
     if check.findings.contains(where: { $0.severity != .note }) { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 }

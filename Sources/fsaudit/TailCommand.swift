@@ -23,7 +23,7 @@ struct TailCommand: ParsableCommand {
   var follow = false
 
   @Option(
-    name: [.customShort("n", allowingJoined: true), .customLong("lines")],
+    name: [.customShort("n", allowingJoined: true), .customLong("lines")], parsing: .unconditional,
     help: ArgumentHelp("How many lines to begin with (default: 10).", valueName: "n"))
   var lines: Int?
 
@@ -58,6 +58,9 @@ struct TailCommand: ParsableCommand {
         printer.print($0)
       }
       try printer.flush()
+      if !follower.hasSegments {
+        complain("fsaudit: note: there is no log in \(printable(log.directory)) yet\(follow ? ": waiting for it" : "")")
+      }
       if follow {
         let waiter = try LogWaiter(directory: log.directory, signals: signals.descriptor.raw)
         repeat {

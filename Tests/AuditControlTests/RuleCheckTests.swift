@@ -11,7 +11,10 @@ private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
 }
 
 @Suite struct RuleCheckTests {
-  /// One line, the word that its finding must contain, and how bad it is.
+  @Test func aByteOrderMarkIsNoPartOfARule() {
+    #expect(findings("\u{feff}-w /etc/passwd -p w -k x\n") == [])
+  }
+
   @Test func aNULIsNoPartOfARule() throws {
     let lines = RuleFile.parse(Array("-w /etc\0/passwd -p w -k x\n# \0\n".utf8), file: "a.rules")
     #expect(lines.count == 1)
@@ -19,7 +22,9 @@ private func findings(_ text: String, treeLimit: Int = 100_000) -> [String] {
     if case .failure(let failure) = lines[0].content { #expect(failure.message.hasPrefix("a.rules:1: ")) }
   }
 
+  /// One line, and the words that its finding must contain.
   @Test(arguments: [
+    ("-w /proc/self -p wa", "fsaudit itself"),
     ("-a always,exit -S open -F path=/etc/passwd", "warning: no arch="), ("-a always,exit -F path=/etc/passwd -F perm=wa", "cheaper"),
     ("-a always,exit -F arch=b64 -F path=/etc/passwd -F perm=wa", "note: no -S"), ("-a always,exit -S all", "records every system call"),
     ("-w /nonexistent/x -p wa", "error: /nonexistent/x"),

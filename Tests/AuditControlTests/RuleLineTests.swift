@@ -112,6 +112,9 @@ private func split(_ text: String) -> [String]? {
     ("-e 3", "0, 1 or 2"), ("-b many", "number"), ("-q /mnt", "mount-point"), ("-D -a always,exit", "alone"), ("-Z", "unknown option"),
     ("--nonsense", "unknown option"), ("--reset", "unknown option"), ("-l", "order to auditctl"), ("-w /etc # comment", "own"),
     ("-a always,exit -k \(String(repeating: "k", count: 257))", "256"), ("--when-created", "no rule"),
+    ("--backlog_wait_time foo", "--backlog_wait_time foo: give a number"), ("-a always,exit -F uid!=euid", "-C compares two fields"),
+    ("-w /etc -k \"my key\"", "\"key\"\" belongs to no option: write \\ before a space in a path or key; quotes mean nothing"),
+    ("-w\\ /srv\\ -p\\ wa", "\"-w /srv -p wa\" is one word"),
   ])
   func malformedLinesAreRefusedInWords(line: String, word: String) {
     let failure = #expect(throws: Failure.self) { try parse(line) }
@@ -128,6 +131,7 @@ private func split(_ text: String) -> [String]? {
   @Test func whatAuditctlMisreadsInSilenceIsNoted() throws {
     #expect(try parse("-a always,exit -S open -F uid=1000x").notes.count == 1)
     #expect(try parse("-a always,exit -S open -F inode=99999999999").notes.count == 1)
+    #expect(try parse("-a always,exit -S open -F a1=0xfffffffff").notes.first?.hasPrefix("-F a1=0xfffffffff: ") == true)
     #expect(try parse("-a always,exit -S open -F uid=1000").notes.isEmpty)
   }
 

@@ -100,6 +100,40 @@ import Testing
     #expect(got.allSatisfy { $0.hasPrefix(prefix) })
   }
 
+  /// What auditd has logged live, counted by aureport and by us.
+  @Test func itsLogIsCountedAsAureportDoes() throws {
+    let tree = try directory.makeDirectory("tree")
+    _ = try auditd(logFormat: "ENRICHED", pluginFormat: "string") { _ in
+      let watch = ["\(tree)", "-p", "wa", "-k", "counted"]
+      let added = try run("auditctl", ["-w"] + watch)
+      #expect(added.status == 0)
+      defer { _ = try? run("auditctl", ["-W"] + watch) }
+      let work = "cd \(tree) && for n in 1 2 3; do touch f$n; chmod 600 $PWD/f$n; mv f$n g$n; done; rm g1"
+      let done = try run("sh", ["-c", work])
+      #expect(done.status == 0)
+    }
+    let log = directory["audit.log"]
+    var (ours, theirs): ([String: Int], [String: Int]) = ([:], [:])
+    let table = try run(fsauditBinary, ["report", "executables", "--key", "counted", "--format", "csv", "--audit-log", log]).text
+    for row in table.split(separator: "\r\n").dropFirst() {
+      let fields = row.split(separator: ",", maxSplits: 4, omittingEmptySubsequences: false)
+      ours[String(fields[4])] = Int(fields[0])
+    }
+    for row in try run("sh", ["-c", "ausearch -if \(log) -k counted --raw | aureport -x --summary"]).text.split(separator: "\n") {
+      let words = row.split(separator: " ")
+      if words.count == 2, let count = Int(words[0]) { theirs[String(words[1])] = count }
+    }
+    // whoever adds the rule mentions its key
+    for path in ["/sbin/auditctl", "/usr/sbin/auditctl"] { (ours[path], theirs[path]) = (nil, nil) }
+    #expect(ours.count == 4 && ours == theirs, "\(ours) \(theirs)")
+    let files = try run(fsauditBinary, ["report", "files", "--key", "counted", "--format", "csv", "--audit-log", log]).text
+    // made, its mode changed, renamed; and the one that was removed, too
+    for (name, count) in [("f1", 3), ("f2", 3), ("g1", 2), ("g2", 1)] {
+      let row = files.split(separator: "\r\n").first { $0.hasSuffix(",\(tree)/\(name)") }
+      #expect(row?.hasPrefix("\(count),0,") == true, "\(files)")
+    }
+  }
+
   @Test func besideAuditdWeListenByMulticast() throws {
     _ = try auditd(logFormat: "RAW", pluginFormat: "string") { lab in
       var stream = try KernelStream.open(.auto, registered: lab.registered())

@@ -35,7 +35,7 @@ import Testing
   /// EMPTY an empty directory, MISSING nothing.
   static let cases = [
     // what was asked for, or nothing to be found
-    Case("tail --log LOG", 0), Case("tail --log LOG -n1 --action gap", 0), Case("tail --log EMPTY", 0),
+    Case("tail --log LOG", 0), Case("tail --log LOG -n1 --action gap", 0), Case("tail --log EMPTY", 0, "no log in EMPTY yet"),
     Case("tail --log LOG --key none", 0),
     Case("search --audit-log AUDIT", 0), Case("search --audit-log AUDIT --key none", 1), Case("search --audit-log AUDIT", .unprivileged, 0),
     Case("rule check RULES", 1), Case("rule check EMPTY", 0, "EMPTY holds no *.rules"), Case("rule check RULES", .unprivileged, 1),
@@ -104,6 +104,7 @@ import Testing
     Case("search --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("rule check RULES", .full, 5, "stdout: No space"),
     Case("--help", .full, 5, "stdout: No space"), Case("--version", .full, 5, "stdout: No space"),
     Case("rule", .full, 5, "stdout: No space"),
+    Case("tail -n -1 --log LOG", 2, "-n -1 is no number of lines"),
     // what only root can look at is no mistake
     Case("rule check HIDDEN", 0), Case("rule check HIDDEN", .unprivileged, 0),
     Case("baseline path-check /etc --config MISSING", 5, "MISSING: No such file"),
@@ -111,7 +112,7 @@ import Testing
     Case("baseline import-aide CONF", .full, 5, "stdout: No space"),
     Case("baseline path-check /etc --config CONF", .full, 5, "stdout: No space"),
     // a reader that has what it wanted
-    Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 0),
+    Case("tail --log LOG", .gone, 0), Case("search --audit-log AUDIT", .gone, 0), Case("rule check RULES", .gone, 1),
     Case("baseline import-aide CONF", .gone, 0),
     Case("--help", .gone, 0),
     Case("rule check --help", .gone, 0),

@@ -67,6 +67,21 @@ import Testing
     #expect(try search(log, "--user", "4294967000", "--auid", "0").status == 1)
   }
 
+  /// A name need not be UTF-8: an argument's bytes are compared with the file's.
+  @Test func namesAreAskedForByTheirBytes() throws {
+    let log = try directory.write("audit.log", good.replacing(#"name="a""#, with: "name=61FF62"))
+    func status(_ option: String, _ name: [UInt8]) throws -> Int32 {
+      let last = option.hasSuffix("=") ? [Array(option.utf8) + name] : [Array(option.utf8), name]
+      return try run(fsauditBinary, bytes: ["search", "--count", "--audit-log", log].map { Array($0.utf8) } + last).status
+    }
+    let path = Array("/srv/a".utf8)
+    for option in ["--path", "--path=", "--under", "--text", "--follow-file"] {
+      #expect(try status(option, path + [0xff, 0x62]) == 0 && status(option, path + [0xfe, 0x62]) == 1, "\(option)")
+    }
+    #expect(try status("--path", path + [0xff, 0x2a]) == 0 && status("--path", path + [0xfe, 0x2a]) == 1)
+    #expect(try status("--not=path=", path + [0xff, 0x62]) == 1 && status("--not=path=", path + [0xfe, 0x62]) == 0)
+  }
+
   /// A file whose name looks like a rename, and a name that is a guess.
   @Test func textCannotBeMistaken() throws {
     let name = "a → /etc/shadow".utf8.map { String($0, radix: 16, uppercase: true) }.joined()

@@ -30,12 +30,12 @@ import Testing
     text[text.count - 1] = text[text.count - 1] == "0" ? "1" : "0"
     #expect(SealKey(text: String(text)) == nil, "a wrong digit is seen")
     var later = first
-    let canAdvance = later.advance(to: 5)
+    let canAdvance = later.advance(to: 5, limit: 5)
     #expect(canAdvance && later.number == 5 && later.chain == first.chain && later.text != first.text)
-    let canReturn = later.advance(to: 4)
+    let canReturn = later.advance(to: 4, limit: 5)
     #expect(!canReturn && later.number == 5)
     var far = first
-    let isTooFar = !far.advance(to: .max)
+    let isTooFar = !far.advance(to: .max, limit: 1000)
     #expect(isTooFar)
   }
 

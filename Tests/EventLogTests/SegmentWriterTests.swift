@@ -110,6 +110,21 @@ private struct Bench {
     #expect(line.integer("fsaudit.gap.first_serial") == 1 && line.integer("fsaudit.gap.last_serial") == 7)
   }
 
+  /// It may hold nothing but what an earlier run has written.
+  @Test func theGapOfADeletedFileHasItsTimes() throws {
+    var bench = Bench()
+    bench.write(1...5)
+    bench.writer = SegmentWriter(bench.policy, host: "web-1")
+    bench.pass(milliseconds: 1000)
+    bench.writer.maintain(nowMs: bench.now, monotonicMs: bench.monotonic)
+    try removeFile(bench.policy.livePath)
+    bench.pass(milliseconds: 1000)
+    bench.write(6...6)
+    let line = try parsed(bench.scratch.read("log/events.jsonl").split(separator: "\n")[0])
+    #expect(
+      line.string("fsaudit.gap.since") == "2026-11-21T12:00:00.000Z" && line.string("fsaudit.gap.until") == "2026-11-21T12:00:02.000Z")
+  }
+
   @Test func aDeletedDirectoryComesBack() throws {
     var bench = Bench()
     bench.write(1...1)
@@ -125,7 +140,7 @@ private struct Bench {
     bench.write(1...1)
     try rename(bench.policy.livePath, to: bench.policy.directory + "/events.jsonl.1")
     bench.write(2...2)
-    bench.writer.reopen()
+    bench.writer.reopen(nowMs: bench.now)
     bench.write(3...3)
     #expect(try bench.lines() == ["3"])
     #expect(try bench.scratch.read("log/events.jsonl.1").split(separator: "\n").count == 2)

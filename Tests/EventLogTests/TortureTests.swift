@@ -96,6 +96,36 @@ import Testing
     #expect(seals > 500 && segments > 200 && tails > 10 && sealedTails > 10, "\(seals), \(segments), \(tails), \(sealedTails)")
   }
 
+  /// `log key`, `log seal` and `log verify`, the commands themselves.
+  @Test func theKeyIsTakenOnceAndProvesTheLog() throws {
+    let (lab, scratch) = (try SealLab(), Scratch())
+    #expect(try Child("log-torture", [lab.log, "1", "100", "1000000", "0", lab.state]).wait() == 0)
+    let config = scratch.path + "/fsaudit.toml"
+    try scratch.write(
+      "fsaudit.toml",
+      "[log]\ndirectory = \"\(lab.log)\"\n[daemon]\nstate_directory = \"\(lab.state)\"\nruntime_directory = \"\(lab.state)\"\n")
+    func ask(_ words: String...) throws -> (text: String, status: Int32) {
+      let child = try Child("fsaudit", ["log"] + words + ["--config", config])
+      return (child.text(), child.wait())
+    }
+    let kept = try ask("seal")
+    #expect(SealAnchor(text: kept.text) != nil && kept.status == 0)
+    let key = try ask("key")
+    #expect(SealKey(text: key.text) != nil && key.status == 0)
+    #expect(try ask("key") == ("", 1), "it is handed over once")
+    try scratch.write("key", key.text)
+    let good = try ask("verify", "--key", scratch.path + "/key", "--anchor", kept.text)
+    #expect(
+      good.status == 0 && good.text.contains("as it was written") && good.text.contains("by: its first key; the kept seal"), "\(good)")
+    #expect(try ask("verify").text.contains("no change found"))
+    try lab.write("events.jsonl", try lab.text.replacing("\"sequence\":7}", with: "\"sequence\":8}"))
+    let bad = try ask("verify", "--key", scratch.path + "/key")
+    #expect(bad.status == 1 && bad.text.hasPrefix("events.jsonl:8: the line was changed, says seal 1"), "\(bad)")
+    let json = try ask("verify", "--json").text.split(separator: "\n").map { parsed($0) }
+    #expect(json.count == 2 && json[0].string("finding") == "changed" && json[0].integer("first.line") == 8)
+    #expect(json[1].integer("findings") == 1 && json[1].integer("lines_after") == 0)
+  }
+
   @Test(.enabled(if: canMount, "mount(2) is not permitted"))
   func aSealedLogOnAFullDiskIsProvenAfterwards() throws {
     let disk = try MountedDisk(bytes: 1 << 20)

@@ -261,7 +261,7 @@ private let sealKey = SealKey(text: "fsaudit-seal-key-1 437202b8500f2750 0ac7118
 private func verifySeals(_ input: [UInt8]) {
   guard let sealKey else { fatalError("the key is none") }
   func verify(_ keys: [SealKey], pieces: Int) -> (SealReport, [SealFinding]) {
-    var verifier = SealVerifier(keys: keys)
+    var verifier = SealVerifier(keys: keys, steps: 1000)
     for (index, half) in [input[..<(input.count / 2)], input[(input.count / 2)...]].enumerated() {
       verifier.begin("\(index)")
       for start in stride(from: half.startIndex, to: half.endIndex, by: pieces) {

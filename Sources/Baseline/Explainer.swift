@@ -1,0 +1,214 @@
+import EventLog
+import FileChanges
+
+/// Finds in the event log who caused the differences.
+///
+/// The log is read twice: first to know which lines concern which path, through all renames, then for who it was, of the few
+/// that matter. So memory grows with the paths that changed, not with the lines.
+package struct Explainer {
+  /// Reads the log from its beginning, oldest line first.
+  package typealias Lines = (_ body: (RawSpan) -> Void) throws -> Void
+
+  /// How many causes a difference keeps, the newest ones.
+  package static let causeLimit = 20
+
+  /// When the baseline was made, milliseconds since 1970: what was before is no cause.
+  private let sinceMs: Int64
+  /// The keys of the rules that cover a path now; nil where none does.
+  private let keys: (_ path: [UInt8]) -> [String]?
+  private let beginsMs: Int64?
+  private let blindness: String?
+  private var trail = Trail()
+  private var line = LogLine()
+  private var holes: [(ms: Int64, text: String)] = []
+  /// When rules of a key were loaded.
+  private var loaded: [String: Int64] = [:]
+
+  /// - Parameters:
+  ///   - since: when the baseline was made, milliseconds since 1970.
+  ///   - beginsMs: the time of the log's first line; nil where it has none.
+  ///   - isRunning: whether the daemon runs now; what happened since the log's last line is unknown otherwise.
+  ///   - keys: the keys of the rules that cover a path now; nil where none does.
+  ///   - blindness: why nobody can say which rules there are, if so.
+  package init(
+    since sinceMs: Int64, beginsMs: Int64?, isRunning: Bool, keys: @escaping (_ path: [UInt8]) -> [String]?, blindness: String? = nil
+  ) {
+    self.sinceMs = sinceMs
+    self.beginsMs = beginsMs
+    self.keys = keys
+    self.blindness = blindness
+    if !isRunning { holes.append((.max, "fsaudit is not running now")) }
+  }
+
+  /// One explanation a subject, in their order.
+  package mutating func explain(_ subjects: [Subject], reading lines: Lines) throws -> [Explanation] {
+    var parsed = line
+    try lines { bytes in if parsed.parse(bytes) { note(parsed, Explainer.identity(of: bytes)) } }
+    let chains = subjects.map { chain(of: $0) }
+    let causes = try read(Set(chains.joined().map { trail.entries[Int($0)].line }), lines)
+    return zip(subjects, chains).map { explanation($0, $1, causes) }
+  }
+
+  // MARK: Reading
+
+  private mutating func note(_ line: borrowing LogLine, _ identity: Int) {
+    guard let timeMs = line.timeMs else { return }
+    guard timeMs >= sinceMs else { return }
+    switch line.dataset {
+    case .file: trail.add(line, identity: identity)
+    case .gap:
+      // the gap of a start begins where the last run ended, which may be long ago
+      let untilMs = line.string("fsaudit.gap.until").flatMap { instant(isoUTC: Array($0.utf8).span.bytes) } ?? timeMs
+      if untilMs >= sinceMs { holes.append((timeMs, line.string("message") ?? "events may be missing")) }
+    case .rules:
+      if line.string("fsaudit.records.0.op", equals: "add_rule"), let key = line.string("fsaudit.records.0.key") { loaded[key] = timeMs }
+    default: break
+    }
+  }
+
+  private func read(_ wanted: Set<Int>, _ lines: Lines) throws -> [Int: Cause] {
+    if wanted.isEmpty { return [:] }
+    var causes: [Int: Cause] = [:]
+    var parsed = line
+    try lines { bytes in
+      let identity = Explainer.identity(of: bytes)
+      if wanted.contains(identity), parsed.parse(bytes) { causes[identity] = Cause(parsed) }
+    }
+    return causes
+  }
+
+  /// Tells a line from others, also when segments come and go between the two readings. Seeded at every start: lines are anybody's.
+  private static func identity(of bytes: RawSpan) -> Int {
+    var hasher = Hasher()
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    return hasher.finalize()
+  }
+
+  // MARK: Judging
+
+  private func chain(of subject: Subject) -> [Int32] {
+    let limit = Explainer.causeLimit
+    var chain = trail.chain(of: subject.path, limit: limit)
+    if subject.isDirectory { chain += trail.inside(of: subject.path, limit: limit) }
+    if chain.isEmpty, subject.isThere, !subject.device.isEmpty {
+      // the file has other names, or had one
+      chain = trail.chain(ofObject: Trail.ObjectID(device: subject.device, inode: subject.inode), limit: limit)
+    }
+    return chain
+  }
+
+  private func explanation(_ subject: Subject, _ chain: [Int32], _ causes: [Int: Cause]) -> Explanation {
+    var accounted: Aspects = []
+    var found: [Cause] = []
+    let inside = subject.isDirectory ? Set(trail.inside(of: subject.path, limit: Explainer.causeLimit)) : []
+    var newest: Trail.Entry?
+    for number in chain {
+      let entry = trail.entries[Int(number)]
+      let can = Aspects(entry.action, inside: inside.contains(number))
+      // how it came to be there is the whole story
+      guard subject.aspects.contains(.presence) || !can.isDisjoint(with: subject.aspects), let cause = causes[entry.line] else { continue }
+      if newest == nil, !inside.contains(number), can.contains(.presence) { newest = entry }
+      accounted.formUnion(can)
+      if !found.contains(where: {
+        $0.timeMs == cause.timeMs && $0.serial == cause.serial && $0.action == cause.action && $0.path == cause.path
+      }) {
+        found.append(cause)
+      }
+    }
+    var missing = subject.aspects.subtracting(accounted)
+    // the chain has to lead to what is there
+    if subject.aspects.contains(.presence), let newest, newest.leaves == subject.isThere { missing.insert(.presence) }
+    missing.formUnion(contradictions(subject, found))
+    if missing.isEmpty { return Explanation(verdict: .explained, causes: found) }
+    let hole = whyUnknown(subject)
+    if missing != subject.aspects, !found.isEmpty {
+      return Explanation(
+        verdict: .partly, causes: found, reason: "not accounted for: \(missing.names)" + (hole.map { "; \($0)" } ?? ""))
+    }
+    if let hole { return Explanation(verdict: .uncovered, causes: found, reason: hole) }
+    return Explanation(
+      verdict: .unexplained, causes: found, reason: "the trail covered this path all the time and shows nothing that did it")
+  }
+
+  /// What the newest change that tells of it says otherwise than what is there.
+  private func contradictions(_ subject: Subject, _ causes: [Cause]) -> Aspects {
+    guard subject.isThere else { return [] }
+    var result: Aspects = []
+    let own = causes.filter { $0.path == String(decoding: subject.path, as: UTF8.self) }
+    if subject.aspects.contains(.mode), let mode = subject.mode,
+      let told = own.first(where: { $0.mode != nil })?.mode.flatMap({ UInt32($0, radix: 8) }),
+      told != mode & 0o7777
+    {
+      result.insert(.mode)
+    }
+    if subject.aspects.contains(.owner), let uid = subject.uid, let told = own.first(where: { $0.uid != nil })?.uid, told != Int64(uid) {
+      result.insert(.owner)
+    }
+    if subject.aspects.contains(.group), let gid = subject.gid, let told = own.first(where: { $0.gid != nil })?.gid, told != Int64(gid) {
+      result.insert(.group)
+    }
+    if subject.aspects.contains(.inode), !subject.device.isEmpty, let told = own.first(where: { $0.object != nil })?.object,
+      told != Trail.ObjectID(device: subject.device, inode: subject.inode)
+    {
+      result.insert(.inode)
+    }
+    return result
+  }
+
+  /// Why the trail cannot have seen everything that was done to the path since the baseline; nil where it has.
+  private func whyUnknown(_ subject: Subject) -> String? {
+    if let blindness { return blindness }
+    guard let keys = keys(subject.path) else { return "no rule watches it" }
+    guard let beginsMs else { return "the log is empty" }
+    if beginsMs > sinceMs { return "the log begins after the baseline was made" }
+    if let late = keys.compactMap({ loaded[$0] }).max() {
+      return "its rule was loaded after the baseline was made, at \(isoUTC(milliseconds: late))"
+    }
+    if let hole = holes.last {
+      return (hole.ms == .max ? "" : "\(isoUTC(milliseconds: hole.ms)): ") + hole.text
+        + (holes.count > 1 ? " (and \(holes.count - 1) more)" : "")
+    }
+    return trail.isWhole ? nil : "the log has more paths than could be followed"
+  }
+}
+
+/// As the log writes times.
+private func isoUTC(milliseconds: Int64) -> String {
+  var writer = JSONWriter()
+  writer.timestamp(milliseconds: milliseconds)
+  return String(decoding: writer.bytes.dropFirst().dropLast(), as: UTF8.self)
+}
+
+extension Aspects {
+  /// In words.
+  package var names: String {
+    let all: [(Aspects, String)] = [
+      (.presence, "presence"), (.content, "content"), (.mode, "mode"), (.owner, "owner"), (.group, "group"), (.accessList, "access list"),
+      (.extended, "extended attributes"), (.modified, "time of modification"), (.changed, "time of change"), (.accessed, "time of access"),
+      (.inode, "inode"), (.links, "links"), (.kind, "type"), (.flags, "flags"),
+    ]
+    return all.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
+  }
+}
+
+extension Cause {
+  init(_ line: borrowing LogLine) {
+    timeMs = line.timeMs ?? 0
+    serial = line.sequence
+    action = line.string("fsaudit.action") ?? ""
+    path = line.string("file.path") ?? ""
+    previousPath = line.string("fsaudit.previous.path")
+    login = line.string("user.audit.name") ?? line.auditID
+    user = line.string("user.name") ?? line.string("user.id")
+    executable = line.string("process.executable")
+    arguments = line.strings("process.args")
+    keys = line.strings("tags")
+    host = line.string("host.name")
+    mode = line.string("file.mode")
+    uid = line.integer("file.uid")
+    gid = line.integer("file.gid")
+    if let device = line.string("file.device"), let inode = line.integer("file.inode"), inode > 0 {
+      object = Trail.ObjectID(device: device, inode: UInt64(inode))
+    }
+  }
+}

@@ -1,0 +1,303 @@
+import EventLog
+import FileChanges
+
+/// The log's file changes, replayed: what happened at each path, and to what is there before it had that name.
+///
+/// A tree of names grows with the paths that the log tells of. A rename moves a name with everything below it, so that a file's
+/// past follows it through renames of its own and of the directories above. What is kept of a change is its place in
+/// the log; who it was is read again, for the few that matter.
+package struct Trail: Sendable {
+  /// One change as it concerns one name.
+  struct Entry: Sendable {
+    /// Which line of the log, see ``Explainer``.
+    var line: Int
+    var action: Action
+    /// The object went away from the name.
+    var leaves = false
+    /// The entry before at the same name; -1 for none.
+    var before: Int32
+    /// Where the object came from: its last entry under the name that it had before; -1 for none.
+    var source: Int32 = -1
+  }
+
+  private struct Node: Sendable {
+    /// The directory's node; -1 for the root and for what has been moved away.
+    var parent: Int32
+    var nameStart: Int32
+    var nameCount: Int32
+    /// The newest entry, -1 for none.
+    var last: Int32 = -1
+    /// The newest entry that gave a name to the directory, or took one away.
+    var inside: Int32 = -1
+  }
+
+  /// Above this, nothing new is followed, and what is not known is not held against anybody.
+  static let nodeLimit = 2_000_000
+
+  private(set) var entries: [Entry] = []
+  private var nodes = [Node(parent: -1, nameStart: 0, nameCount: 0)]
+  private var names: [UInt8] = []
+  /// Open addressing, power of two; -1 is free, -2 was taken.
+  private var table = [Int32](repeating: -1, count: 1024)
+  private var used = 0
+  /// The newest entry of a file by whatever name, for the names that it had besides.
+  private var byObject: [ObjectID: Int32] = [:]
+
+  /// Whether everything could be followed.
+  private(set) var isWhole = true
+
+  package init() {}
+
+  /// An object as the log writes it.
+  struct ObjectID: Hashable, Sendable {
+    /// `fe:00` and the inode's digits.
+    var device: String, inode: UInt64
+  }
+
+  // MARK: Reading
+
+  /// Takes a line of the log, if it is a change that succeeded.
+  mutating func add(_ line: borrowing LogLine, identity number: Int) {
+    guard line.string("event.dataset", equals: "fsaudit.file"), line.string("event.outcome", equals: "success"),
+      let action = line.string("fsaudit.action").flatMap({ Action(named: $0) }), let path = line.name("file.path", raw: "fsaudit.raw.path"),
+      path.first == UInt8(ascii: "/"), let place = node(path, makes: true)
+    else { return }
+    let previous = line.name("fsaudit.previous.path", raw: "fsaudit.raw.previous_path")
+    switch action {
+    case .rename:
+      guard let previous, let old = node(previous, makes: true) else { break }
+      move(old, to: place, number)
+      noteObject(line)
+      noteInside(of: previous, number, action)
+      noteInside(of: path, number, action)
+      return
+    case .exchange:
+      guard let previous, let other = node(previous, makes: true) else { break }
+      exchange(place, other, number)
+      return
+    case .create, .mkdir, .mknod, .symlink, .link, .delete, .rmdir:
+      noteInside(of: path, number, action)
+    default: break
+    }
+    append(Entry(line: number, action: action, leaves: action == .delete || action == .rmdir, before: nodes[Int(place)].last), to: place)
+    if action == .link, let target = line.name("fsaudit.target.path", raw: "fsaudit.raw.target_path"), let other = node(target, makes: true)
+    {
+      entries[entries.count - 1].source = nodes[Int(other)].last
+      append(Entry(line: number, action: action, before: nodes[Int(other)].last), to: other)
+    }
+    noteObject(line)
+  }
+
+  private mutating func append(_ entry: Entry, to node: Int32) {
+    nodes[Int(node)].last = Int32(entries.count)
+    entries.append(entry)
+  }
+
+  private mutating func noteObject(_ line: borrowing LogLine) {
+    guard let device = line.string("file.device"), let inode = line.integer("file.inode"), inode > 0,
+      !line.string("file.type", equals: "dir"),
+      byObject.count < Trail.nodeLimit
+    else { return }
+    byObject[ObjectID(device: device, inode: UInt64(inode))] = Int32(entries.count - 1)
+  }
+
+  private mutating func noteInside(of path: [UInt8], _ number: Int, _ action: Action) {
+    guard let slash = path.lastIndex(of: UInt8(ascii: "/")), let directory = node(Array(path[..<slash]), makes: true) else { return }
+    let before = nodes[Int(directory)].inside
+    nodes[Int(directory)].inside = Int32(entries.count)
+    entries.append(Entry(line: number, action: action, before: before))
+  }
+
+  /// The object at `old`, with all below it, is at `new` now.
+  private mutating func move(_ old: Int32, to new: Int32, _ number: Int) {
+    if old == new || isBelow(new, old) { return }
+    let parent = nodes[Int(new)].parent
+    let nameStart = nodes[Int(new)].nameStart
+    let nameCount = nodes[Int(new)].nameCount
+    let victim = nodes[Int(new)].last
+    let past = nodes[Int(old)].last
+    take(old)
+    take(new)
+    // what stays at the old name is only that it is gone
+    let gone = insert(parent: nodes[Int(old)].parent, nameStart: nodes[Int(old)].nameStart, nameCount: nodes[Int(old)].nameCount)
+    nodes[Int(gone)].last = past
+    append(Entry(line: number, action: .rename, leaves: true, before: past), to: gone)
+    (nodes[Int(old)].parent, nodes[Int(old)].nameStart, nodes[Int(old)].nameCount) = (parent, nameStart, nameCount)
+    nodes[Int(new)].parent = -1
+    put(old)
+    append(Entry(line: number, action: .rename, before: victim, source: past), to: old)
+  }
+
+  private mutating func exchange(_ one: Int32, _ other: Int32, _ number: Int) {
+    if one == other || isBelow(one, other) || isBelow(other, one) { return }
+    let (first, second) = (nodes[Int(one)], nodes[Int(other)])
+    take(one)
+    take(other)
+    (nodes[Int(one)].parent, nodes[Int(one)].nameStart, nodes[Int(one)].nameCount) = (second.parent, second.nameStart, second.nameCount)
+    (nodes[Int(other)].parent, nodes[Int(other)].nameStart, nodes[Int(other)].nameCount) = (first.parent, first.nameStart, first.nameCount)
+    put(one)
+    put(other)
+    append(Entry(line: number, action: .exchange, before: second.last, source: first.last), to: one)
+    append(Entry(line: number, action: .exchange, before: first.last, source: second.last), to: other)
+  }
+
+  private func isBelow(_ node: Int32, _ directory: Int32) -> Bool {
+    var here = node
+    while here > 0 {
+      if here == directory { return true }
+      here = nodes[Int(here)].parent
+    }
+    return false
+  }
+
+  // MARK: Asking
+
+  /// The newest entries that concern a path, as numbers of entries, newest first: its own, those of the names that what is there had
+  /// before, and the renames of directories above that gave it this path, or took it away.
+  /// - Parameter limit: how many at most.
+  func chain(of path: [UInt8], limit: Int) -> [Int32] {
+    var above: [Int32] = []
+    var own: Int32 = -1
+    var here: Int32? = 0
+    for name in path.split(separator: UInt8(ascii: "/")) {
+      guard let directory = here else { break }
+      // what moved a directory moved what is in it
+      if directory > 0 { above.append(nodes[Int(directory)].last) }
+      here = find(parent: directory, name)
+    }
+    if let here { own = nodes[Int(here)].last }
+    let moves = follow(above, limit) { $0 == .rename || $0 == .exchange || $0 == .mount || $0 == .umount }
+    if moves.isEmpty { return follow([own], limit) { _ in true } }
+    return Array(Set(follow([own], limit) { _ in true } + moves).sorted(by: >).prefix(limit))
+  }
+
+  /// The newest entries that gave or took names in a directory, newest first.
+  func inside(of directory: [UInt8], limit: Int) -> [Int32] {
+    guard let node = node(directory) else { return [] }
+    var result: [Int32] = []
+    var here = nodes[Int(node)].inside
+    while here >= 0, result.count < limit {
+      result.append(here)
+      here = entries[Int(here)].before
+    }
+    return result
+  }
+
+  /// The newest entries of an object, by whatever name it was reached.
+  func chain(ofObject object: ObjectID, limit: Int) -> [Int32] {
+    byObject[object].map { follow([$0], limit) { _ in true } } ?? []
+  }
+
+  /// Follows entries back in time, newest first: they are numbered in the order of the log.
+  private func follow(_ from: [Int32], _ limit: Int, _ isWanted: (Action) -> Bool) -> [Int32] {
+    var result: [Int32] = []
+    var found: Set<Int32> = []
+    var open = from.filter { $0 >= 0 }
+    var steps = 0
+    while let newest = open.max(), result.count < limit, steps < 10_000 {
+      steps += 1
+      open.removeAll { $0 == newest }
+      guard found.insert(newest).inserted else { continue }
+      let entry = entries[Int(newest)]
+      if isWanted(entry.action) { result.append(newest) }
+      if entry.before >= 0 { open.append(entry.before) }
+      if entry.source >= 0 { open.append(entry.source) }
+    }
+    return result
+  }
+
+  // MARK: The tree of names
+
+  private func node(_ path: [UInt8]) -> Int32? {
+    var here: Int32 = 0
+    for name in path.split(separator: UInt8(ascii: "/")) {
+      guard let next = find(parent: here, name) else { return nil }
+      here = next
+    }
+    return here
+  }
+
+  private mutating func node(_ path: [UInt8], makes: Bool) -> Int32? {
+    var here: Int32 = 0
+    for name in path.split(separator: UInt8(ascii: "/")) {
+      if let next = find(parent: here, name) {
+        here = next
+        continue
+      }
+      guard nodes.count < Trail.nodeLimit, names.count < Int(Int32.max) - name.count else {
+        isWhole = false
+        return nil
+      }
+      let start = Int32(names.count)
+      names.append(contentsOf: name)
+      here = insert(parent: here, nameStart: start, nameCount: Int32(name.count))
+    }
+    return here
+  }
+
+  private mutating func insert(parent: Int32, nameStart: Int32, nameCount: Int32) -> Int32 {
+    nodes.append(Node(parent: parent, nameStart: nameStart, nameCount: nameCount))
+    let node = Int32(nodes.count - 1)
+    put(node)
+    return node
+  }
+
+  private func slot(_ parent: Int32, _ name: some Collection<UInt8>) -> Int {
+    // seeded at every start: names are anybody's
+    var hasher = Hasher()
+    hasher.combine(parent)
+    let isPut: Void? = name.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    if isPut == nil { for byte in name { hasher.combine(byte) } }
+    return hasher.finalize() & (table.count - 1)
+  }
+
+  private func find(parent: Int32, _ name: ArraySlice<UInt8>) -> Int32? {
+    var place = slot(parent, name)
+    while table[place] != -1 {
+      let node = table[place]
+      if node >= 0, nodes[Int(node)].parent == parent, nodes[Int(node)].nameCount == name.count,
+        names[Int(nodes[Int(node)].nameStart)..<Int(nodes[Int(node)].nameStart) + name.count].elementsEqual(name)
+      {
+        return node
+      }
+      place = (place + 1) & (table.count - 1)
+    }
+    return nil
+  }
+
+  private func place(of node: Int32) -> Int {
+    let it = nodes[Int(node)]
+    return slot(it.parent, names[Int(it.nameStart)..<Int(it.nameStart + it.nameCount)])
+  }
+
+  private mutating func put(_ node: Int32) {
+    if used * 2 >= table.count { grow() }
+    var place = place(of: node)
+    while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
+    if table[place] == -1 { used += 1 }
+    table[place] = node
+  }
+
+  private mutating func take(_ node: Int32) {
+    var place = place(of: node)
+    while table[place] != -1 {
+      if table[place] == node {
+        table[place] = -2
+        return
+      }
+      place = (place + 1) & (table.count - 1)
+    }
+  }
+
+  private mutating func grow() {
+    let live = table.filter { $0 >= 0 }
+    table = [Int32](repeating: -1, count: max(1024, live.count * 4).nextPowerOfTwo)
+    used = 0
+    for node in live { put(node) }
+  }
+}
+
+extension Int {
+  /// The smallest power of two that is not below it.
+  fileprivate var nextPowerOfTwo: Int { self <= 1 ? 1 : 1 << (Int.bitWidth - (self - 1).leadingZeroBitCount) }
+}

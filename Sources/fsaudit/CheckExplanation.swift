@@ -1,0 +1,94 @@
+import AuditControl
+import AuditWire
+import Baseline
+import Daemon
+import EventLog
+import FileChanges
+import LogQuery
+import Settings
+import System
+
+/// Has the trail explain what a check found.
+struct CheckExplanation {
+  /// The event log's directory.
+  let log: String
+  /// The daemon's settings.
+  let settings: Settings
+
+  /// One annotation a difference, in their order.
+  /// - Parameter sinceMs: when the baseline was made.
+  func annotations(of differences: [Difference], since sinceMs: Int64) throws -> [Annotation] {
+    if differences.isEmpty { return [] }
+    let coverage = currentCoverage()
+    var explainer = Explainer(
+      since: sinceMs, beginsMs: beginning(), isRunning: isRunning(), keys: { path in coverage.map { $0(path) } ?? nil },
+      blindness: coverage == nil ? "the kernel's rules cannot be read without root" : nil)
+    let explanations = try explainer.explain(differences.map(Subject.init), reading: { body in try self.read(sinceMs, body) })
+    let dpkg = DpkgRecord(since: sinceMs)
+    return zip(differences, explanations).map { difference, explanation in
+      Annotation(explanation, package: dpkg.isEmpty ? nil : account(difference, explanation, dpkg))
+    }
+  }
+
+  private func account(_ difference: Difference, _ explanation: Explanation, _ dpkg: DpkgRecord) -> PackageChange? {
+    if let new = difference.new {
+      return dpkg.account(for: difference.path, digest: packageDigest(of: difference.path), changedMs: new.status.ctime / 1_000_000)
+    }
+    guard let cause = explanation.causes.first, cause.executable?.hasSuffix("/dpkg") == true else { return nil }
+    return dpkg.account(forRemovalAt: cause.timeMs)
+  }
+
+  private func read(_ sinceMs: Int64, _ body: (RawSpan) -> Void) throws {
+    var question = Question()
+    question.takesBlocks = true
+    question.filter.sinceMs = sinceMs
+    try ask(question, body)
+  }
+
+  private func beginning() -> Int64? {
+    var question = Question()
+    question.limit = 1
+    var line = LogLine()
+    var first: Int64?
+    try? ask(question) { bytes in if first == nil, line.parse(bytes) { first = line.timeMs } }
+    return first
+  }
+
+  private func ask(_ question: Question, _ body: (RawSpan) -> Void) throws {
+    let query = LogQuery(
+      [.log(directory: log)], question, names: LiveSources.names(Accounts()), hostName: hostName(), complain: complain)
+    _ = try query.run { lines, _ throws(SystemError) in
+      var start = 0
+      while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
+        body(lines.extracting(start..<end))
+        start = end + 1
+      }
+    }
+  }
+
+  /// Whether a daemon runs that writes this log.
+  private func isRunning() -> Bool {
+    guard let answer = try? LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", seconds: 5) else { return false }
+    var line = LogLine()
+    return line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) && line.string("log.directory") == log
+  }
+
+  /// The keys of the kernel's rules that cover a path, writing and attributes; nil where the kernel does not tell.
+  private func currentCoverage() -> (([UInt8]) -> [String]?)? {
+    guard var audit = try? KernelAudit(), let rules = try? audit.rules() else { return nil }
+    let scopes = coverage(rules).filter { scope in
+      !scope.isNever && scope.isDecidable && (scope.kind == .directory || scope.kind == .path)
+        && (scope.permissions.isEmpty
+          ? scope.syscalls == .all : scope.permissions.contains(.write) && scope.permissions.contains(.attributes))
+    }
+    return { path in
+      let covering = scopes.filter { scope in
+        scope.kind == .path
+          ? scope.path == path
+          : path.starts(with: scope.path)
+            && (path.count == scope.path.count || scope.path.last == UInt8(ascii: "/") || path[scope.path.count] == UInt8(ascii: "/"))
+      }
+      return covering.isEmpty ? nil : covering.flatMap(\.keys).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+}
