@@ -6,9 +6,12 @@ import Glibc
 struct AttributeReader {
   private var buffer = [UInt8](repeating: 0, count: 65536)
   private var path: [CChar] = []
+  /// The object itself, where it is open; else -1, and ``path`` leads to it.
+  private var descriptor: Int32 = -1
 
   /// Fills in what `facts.attributes` ask for. Returns errno of the first thing that could not be read; 0 where there was none.
-  mutating func read(_ directory: Int32, _ name: UnsafePointer<CChar>, into facts: inout Facts) -> Int32 {
+  /// - Parameter descriptor: the object, where it is open anyway; -1 where not.
+  mutating func read(_ directory: Int32, _ name: UnsafePointer<CChar>, descriptor: Int32, into facts: inout Facts) -> Int32 {
     var fault: Int32 = 0
     if facts.kind == .symlink, facts.attributes.contains(.linkName) {
       let count = readlinkat(directory, name, &buffer, buffer.count)
@@ -16,8 +19,11 @@ struct AttributeReader {
     }
     let wanted = facts.attributes.intersection([.acl, .xattrs, .selinux, .caps])
     if wanted.isEmpty { return fault }
-    path = Array("/proc/self/fd/\(directory)/".utf8CString.dropLast())
-    path.append(contentsOf: UnsafeBufferPointer(start: name, count: strlen(name) + 1))
+    self.descriptor = descriptor
+    if descriptor < 0 {
+      path = Array((directory == AT_FDCWD ? "" : "/proc/self/fd/\(directory)/").utf8CString.dropLast())
+      path.append(contentsOf: UnsafeBufferPointer(start: name, count: strlen(name) + 1))
+    }
     let names: [[UInt8]]
     switch list() {
     case .failure(let code): return fault == 0 ? code : fault
@@ -57,15 +63,21 @@ struct AttributeReader {
   }
 
   private mutating func list() -> Names {
-    let count = buffer.withUnsafeMutableBytes { llistxattr(path, $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count) }
+    let count = buffer.withUnsafeMutableBytes { buffer in
+      let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+      return descriptor < 0 ? llistxattr(path, start, buffer.count) : flistxattr(descriptor, start, buffer.count)
+    }
     if count >= 0 { return .success(buffer[..<count].split(separator: 0).map(Array.init)) }
     // a file system without them, or one that is gone has none
     return errno == ENOTSUP || errno == ENOENT ? .success([]) : .failure(errno)
   }
 
   private mutating func value(_ name: [UInt8], _ fault: inout Int32) -> [UInt8]? {
-    let count = (name + [0]).withUnsafeBytes { name in
-      buffer.withUnsafeMutableBytes { lgetxattr(path, name.baseAddress?.assumingMemoryBound(to: CChar.self), $0.baseAddress, $0.count) }
+    let count = (name + [0]).withUnsafeBytes { name -> Int in
+      let start = name.baseAddress?.assumingMemoryBound(to: CChar.self)
+      return buffer.withUnsafeMutableBytes {
+        descriptor < 0 ? lgetxattr(path, start, $0.baseAddress, $0.count) : fgetxattr(descriptor, start, $0.baseAddress, $0.count)
+      }
     }
     if count >= 0 { return Array(buffer[..<count]) }
     // removed since it was listed, or for root alone

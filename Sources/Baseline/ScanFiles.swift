@@ -86,30 +86,35 @@ extension Scan {
     _ known: Facts, _ name: UnsafePointer<CChar>, _ key: [UInt8], old: Facts?, needsContent: Bool, _ level: ScanLevel
   ) throws(Failure) {
     var facts = known
-    let code = attributes.read(level.descriptor, name, into: &facts)
-    if code == ENOENT { return try miss(key, old, level.directory) }
-    if code != 0 { fault(level.directory.path(of: key), code, "its extended attributes could not be read") }
     var digests: Attributes = facts.kind == .regular ? facts.attributes.intersection(Attributes.hashes) : []
     if let old, next == nil { digests.formIntersection(old.known) }
     let reads = needsContent && !digests.isEmpty
     // FS_IOC_GETFLAGS needs the file open; of a device or pipe that would do something
     let hasFlags = facts.attributes.contains(.e2fsattrs) && (facts.kind == .regular || facts.kind == .directory)
     if !reads, let old { facts.digests = zip(Digest.all, old.digests).map { facts.attributes.contains($0.attribute) ? $1 : nil } }
+    var descriptor: Int32 = -1
     if reads || hasFlags {
-      let descriptor = openForReading(level.descriptor, name, facts.kind == .directory ? O_DIRECTORY : 0)
+      descriptor = openForReading(level.descriptor, name, facts.kind == .directory ? O_DIRECTORY : 0)
       if descriptor < 0 {
         if errno == ENOENT { return try miss(key, old, level.directory) }
         fault(level.directory.path(of: key), errno, reads ? "its content could not be read" : "its inode flags could not be read")
-      } else {
-        if hasFlags {
-          let flags = linux_inode_flags(descriptor)
-          facts.inodeFlags = flags < 0 ? nil : UInt32(truncatingIfNeeded: flags)
-        }
-        if reads {
-          return try read(descriptor, digests, PendingFile(directory: level.directory, name: key, facts: facts, old: old))
-        }
-        close(descriptor)
       }
+    }
+    let code = attributes.read(level.descriptor, name, descriptor: descriptor, into: &facts)
+    if code != 0 {
+      if code == ENOENT {
+        if descriptor >= 0 { close(descriptor) }
+        return try miss(key, old, level.directory)
+      }
+      fault(level.directory.path(of: key), code, "its extended attributes could not be read")
+    }
+    if descriptor >= 0 {
+      if hasFlags {
+        let flags = linux_inode_flags(descriptor)
+        facts.inodeFlags = flags < 0 ? nil : UInt32(truncatingIfNeeded: flags)
+      }
+      if reads { return try read(descriptor, digests, PendingFile(directory: level.directory, name: key, facts: facts, old: old)) }
+      close(descriptor)
     }
     try settle(facts, old, level.directory, key, prefix: nil)
   }

@@ -23,7 +23,7 @@ struct BaselinePathCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "path-check",
     abstract: "Say which rule selects a path, and what of it is compared.",
-    usage: "fsaudit baseline path-check [<options>] <path>",
+    usage: "fsaudit baseline path-check [--config <file>] <path> [<options>]",
     discussion: """
       PATH is absolute. What kind of file it names is looked up; a letter before it says so instead, as for aide --path-check: f regular file, \
       d directory, l symbolic link, c and b device, p FIFO, s socket.

@@ -44,7 +44,7 @@ struct BaselineShow: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
     abstract: "Show what the baseline knows of paths.",
-    usage: "fsaudit baseline show [<options>] <paths> ...",
+    usage: "fsaudit baseline show [--generation <generation>] <path> ... [<options>]",
     discussion: """
         fsaudit baseline show /etc/passwd
         fsaudit baseline show --generation 3 /etc/passwd /etc/shadow
@@ -82,7 +82,7 @@ struct BaselineExport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract: "Write a generation as text or JSON lines.",
-    usage: "fsaudit baseline export [<options>]",
+    usage: "fsaudit baseline export [--generation <generation>] [<options>]",
     discussion: """
       One object a paragraph, or with --format json one a line, directory by directory: to keep elsewhere, to compare two hosts, or to read \
       with other tools.

@@ -10,7 +10,7 @@ struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Find what has changed since the baseline.",
-    usage: "fsaudit check [<options>]",
+    usage: "fsaudit check [--full] [--against <generation>] [<options>]",
     discussion: """
       Fast by default: a file is read only where its inode, size, mtime or ctime differ from the baseline. The kernel sets the ctime at every \
       change and nobody can choose it, so this is sound unless the clock is set back or the disk is written behind the file system; --full \
