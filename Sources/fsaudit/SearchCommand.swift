@@ -3,6 +3,7 @@ import Daemon
 import EventLog
 import Glibc
 import LogQuery
+import Settings
 import System
 
 /// `fsaudit search`: which changes match, in the past.
@@ -32,7 +33,7 @@ struct SearchCommand: ParsableCommand {
       \(textLegend)
 
       Exit status: 0 changes were found, 1 nothing matches, 2 a filter is malformed, 3 a log may not be read, 5 a log cannot be read or some \
-      of its lines cannot (stderr names the first): the answer is then what the rest holds.
+      of its lines cannot (stderr names the first): the answer is then what the rest holds; or --verify found the log changed.
       """)
 
   @OptionGroup
@@ -56,14 +57,19 @@ struct SearchCommand: ParsableCommand {
   @Flag(help: "Only how many match.")
   var count = false
 
+  @Flag(help: "First verify the seals of the daemon's log; what is wrong goes to stderr, as of `fsaudit log verify`.")
+  var verify = false
+
   @Option(help: searchFormatHelp)
   var format = LineFormat.text
 
   func validate() throws {
+    if verify, logs.isOfAuditd { throw ValidationError("--verify: auditd's logs have no seals") }
     if let limit, limit < 1 { throw ValidationError("--limit \(limit) is no number of changes: write 1 or more") }
   }
 
   func run() throws {
+    let isProven = try verify ? verifySeals() : true
     var question = Question()
     question.limit = limit
     question.isReversed = reverse
@@ -82,7 +88,20 @@ struct SearchCommand: ParsableCommand {
       print(outcome.matched)
       if outcome.gaps > 0 { complain("fsaudit: \(outcome.gaps) gaps lie in this time: there may have been more") }
     }
+    if !isProven { throw ExitCode(ExitStatus.inputOutput.rawValue) }
     if outcome.exit != .ok { throw ExitCode(outcome.exit.rawValue) }
+  }
+
+  /// Whether all logs are as the daemon wrote them.
+  private func verifySeals() throws -> Bool {
+    let settings = try Settings.load(from: nil)
+    var isProven = true
+    for case .log(let directory) in try logs.sources() {
+      let text = try SealCheck(directory: directory, settings: settings).run { complain("fsaudit: \(printable($0.description))") }
+      for row in text.rows { complain("fsaudit: \(printable(row))") }
+      if !text.isProven { isProven = false }
+    }
+    return isProven
   }
 
   private func followedFile() throws(Failure) -> [UInt8]? {

@@ -39,6 +39,7 @@ import Testing
     Case("tail --log LOG --key none", 0),
     Case("search --audit-log AUDIT", 0), Case("search --audit-log AUDIT --key none", 1), Case("search --audit-log AUDIT", .unprivileged, 0),
     Case("rule check RULES", 1), Case("rule check EMPTY", 0, "EMPTY holds no *.rules"), Case("rule check RULES", .unprivileged, 1),
+    Case("search --verify --log LOG", 5, "NOT SEALED"), Case("search --verify --audit-log AUDIT", 2, "no seals"),
     Case("log verify --log LOG", 1), Case("log verify --log EMPTY", 1), Case("log seal --log LOG", 1, "the log has no seal yet"),
     Case("log", 0), Case("help", 0), Case("help rule add", 0), Case("--version", 0), Case("rule", 0),
     Case("report files --audit-log AUDIT", 0), Case("report files --log LOG", 1), Case("report summary --log EMPTY", 1),
