@@ -50,9 +50,7 @@ package struct TypedEvent: ~Copyable, Sendable {
     otherRecords.removeAll()
     let bytes = event.text.storage.span.bytes
     var recordCount = 0
-    var hasPlaceholder = false
-    var firstDevice = UInt32.max
-    var hasOtherDevice = false
+    var hasNameless = false
     for index in 0..<event.records.count {
       let record = event.records[index]
       switch record.type.rawValue {
@@ -61,11 +59,7 @@ package struct TypedEvent: ~Copyable, Sendable {
         if path.read(bytes, record.body, &tails) {
           if Int(path.item) != recordCount { isMissingPaths = true }
           recordCount &+= 1
-          if !path.name.isPresent {
-            if path.isPlaceholder { hasPlaceholder = true } else if path.identity.device != firstDevice { hasOtherDevice = true }
-          } else if recordCount == 1 {
-            firstDevice = path.identity.device
-          }
+          if !path.name.isPresent { hasNameless = true }
           paths.append(path)
         } else {
           otherRecords.append(Int32(index))
@@ -111,10 +105,18 @@ package struct TypedEvent: ~Copyable, Sendable {
     }
     actor = hasSyscall ? syscall.actor : hasUring ? uring.actor : .none
     isIncomplete = isMissingPaths || hasSyscall && (event.completion == .timeout || event.completion == .evicted)
-    if hasOtherDevice, firstDevice != .max {
-      // what overlayfs did in the file systems below it, without names of its own
-      paths.removeAll { !$0.name.isPresent && $0.identity.device != firstDevice }
-    } else if hasPlaceholder, paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) {
+    if hasNameless { leaveOutSideEffects() }
+  }
+
+  /// Of the records without a name, leaves out those that are not about what was asked for.
+  private mutating func leaveOutSideEffects() {
+    let first = paths[0]
+    if first.name.isPresent,
+      paths.contains(where: { !$0.name.isPresent && !$0.identity.isUnknown && $0.identity.device != first.identity.device })
+    {
+      // what overlayfs did in the file systems below it
+      paths.removeAll { !$0.name.isPresent && $0.identity.device != first.identity.device }
+    } else if paths.contains(where: \.isPlaceholder), paths.contains(where: { $0.nameType == .create && !$0.isPlaceholder }) {
       paths.removeAll(where: \.isPlaceholder)
     }
   }

@@ -58,8 +58,7 @@ struct EventSelector: ~Copyable {
   /// Passes on the lines that wait.
   mutating func passBlock(to matches: inout Matches) {
     if encoder.lines.isEmpty { return }
-    encoder.lines.withBytes { matches.add(lines: $0, timeMs: lastTime) }
-    encoder.lines.removeAll()
+    matches.take(&encoder.lines, timeMs: lastTime)
   }
 
   private mutating func judge(_ event: borrowing Event, _ matches: inout Matches) {

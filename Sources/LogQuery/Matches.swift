@@ -1,4 +1,5 @@
 import AuditWire
+import EventLog
 import System
 
 /// Lines that match, on their way from a source to whoever asked: all that is kept of a log.
@@ -12,6 +13,9 @@ struct Matches {
   }
 
   private var bytes: [UInt8] = []
+  /// Lines that are passed on as one; the item of block n begins at -1 - n.
+  private var blocks: [Block] = []
+  private var usedBlocks = 0
   private var items: [Item] = []
   private var first = 0
   /// Whether the newest come first.
@@ -32,7 +36,12 @@ struct Matches {
 
   /// Lends it to `body`.
   func withNext(_ body: (_ lines: RawSpan, _ isGap: Bool) throws(SystemError) -> Void) throws(SystemError) {
-    if let next { try body(bytes.span.bytes.extracting(next.start..<next.end), next.isGap) }
+    guard let next else { return }
+    if next.start < 0 {
+      try blocks[-1 - next.start].lines.withBytes { lines throws(SystemError) in try body(lines, next.isGap) }
+    } else {
+      try body(bytes.span.bytes.extracting(next.start..<next.end), next.isGap)
+    }
   }
 
   /// Its turn is over.
@@ -45,6 +54,7 @@ struct Matches {
     items.removeAll(keepingCapacity: true)
     bytes.removeAll(keepingCapacity: true)
     first = 0
+    usedBlocks = 0
   }
 
   /// Adds a line without its `\n`.
@@ -53,6 +63,19 @@ struct Matches {
     bytes.append(line)
     bytes.append(UInt8(ascii: "\n"))
     note(from: start, timeMs: timeMs, isGap: isGap)
+  }
+
+  /// Takes whole lines as one, and leaves an empty writer. Nothing is copied.
+  mutating func take(_ lines: inout JSONWriter, timeMs: Int64) {
+    if !isReversed {
+      if usedBlocks == blocks.count { blocks.append(Block()) }
+      swap(&blocks[usedBlocks].lines, &lines)
+      items.append(Item(timeMs: timeMs, start: -1 - usedBlocks, end: 0, isGap: false))
+      usedBlocks += 1
+    } else {
+      lines.withBytes { add(lines: $0, timeMs: timeMs) }
+    }
+    lines.removeAll()
   }
 
   /// Adds whole lines as one.
@@ -77,4 +100,9 @@ struct Matches {
       items[index].end -= offset
     }
   }
+}
+
+/// What cannot be copied, for a struct that is never copied where it holds anything.
+private final class Block {
+  var lines = JSONWriter()
 }
