@@ -9,8 +9,10 @@ package struct Explainer {
   /// Reads the log from its beginning, oldest line first.
   package typealias Lines = (_ body: (RawSpan) -> Void) throws -> Void
 
-  /// How many causes a difference keeps, the newest ones.
-  package static let causeLimit = 20
+  /// How many causes a difference names at least, where there are so many: the newest ones. Older ones only where they account for more.
+  package static let causeCount = 5
+  /// How far back a difference is followed.
+  private static let chainLimit = 1000
 
   /// When the baseline was made, milliseconds since 1970: what was before is no cause.
   private let sinceMs: Int64
@@ -44,9 +46,9 @@ package struct Explainer {
   package mutating func explain(_ subjects: [Subject], reading lines: Lines) throws -> [Explanation] {
     var parsed = line
     try lines { bytes in if parsed.parse(bytes) { note(parsed, Explainer.identity(of: bytes)) } }
-    let chains = subjects.map { chain(of: $0) }
-    let causes = try read(Set(chains.joined().map { trail.entries[Int($0)].line }), lines)
-    return zip(subjects, chains).map { explanation($0, $1, causes) }
+    let accounts = subjects.map { account(for: $0) }
+    let causes = try read(Set(accounts.joined().map(\.line)), lines)
+    return zip(subjects, accounts).map { explanation($0, $1, causes) }
   }
 
   // MARK: Reading
@@ -87,7 +89,7 @@ package struct Explainer {
   // MARK: Judging
 
   private func chain(of subject: Subject) -> [Int32] {
-    let limit = Explainer.causeLimit
+    let limit = Explainer.chainLimit
     var chain = trail.chain(of: subject.path, limit: limit)
     if subject.isDirectory { chain += trail.inside(of: subject.path, limit: limit) }
     if chain.isEmpty, subject.isThere, !subject.device.isEmpty {
@@ -97,18 +99,43 @@ package struct Explainer {
     return chain
   }
 
-  private func explanation(_ subject: Subject, _ chain: [Int32], _ causes: [Int: Cause]) -> Explanation {
+  /// A change that had a part in a difference.
+  private struct Part {
+    var line: Int
+    /// What it can have changed.
+    var aspects: Aspects
+    /// It took the name away.
+    var leaves: Bool
+    /// It was done in the directory, not to it.
+    var isInside: Bool
+  }
+
+  /// The changes that account for a difference, newest first.
+  private func account(for subject: Subject) -> [Part] {
+    let inside = subject.isDirectory ? Set(trail.inside(of: subject.path, limit: Explainer.chainLimit)) : []
+    var accounted: Aspects = []
+    var parts: [Part] = []
+    for number in chain(of: subject) {
+      let entry = trail.entries[Int(number)]
+      let part = Part(
+        line: entry.line, aspects: Aspects(entry.action, inside: inside.contains(number)), leaves: entry.leaves,
+        isInside: inside.contains(number))
+      // how it came to be there is the whole story
+      guard subject.aspects.contains(.presence) || !part.aspects.isDisjoint(with: subject.aspects) else { continue }
+      if parts.count < Explainer.causeCount || !part.aspects.intersection(subject.aspects).isSubset(of: accounted) { parts.append(part) }
+      accounted.formUnion(part.aspects)
+    }
+    return parts
+  }
+
+  private func explanation(_ subject: Subject, _ parts: [Part], _ causes: [Int: Cause]) -> Explanation {
     var accounted: Aspects = []
     var found: [Cause] = []
-    let inside = subject.isDirectory ? Set(trail.inside(of: subject.path, limit: Explainer.causeLimit)) : []
-    var newest: Trail.Entry?
-    for number in chain {
-      let entry = trail.entries[Int(number)]
-      let can = Aspects(entry.action, inside: inside.contains(number))
-      // how it came to be there is the whole story
-      guard subject.aspects.contains(.presence) || !can.isDisjoint(with: subject.aspects), let cause = causes[entry.line] else { continue }
-      if newest == nil, !inside.contains(number), can.contains(.presence) { newest = entry }
-      accounted.formUnion(can)
+    var newest: Part?
+    for part in parts {
+      guard let cause = causes[part.line] else { continue }
+      if newest == nil, !part.isInside, part.aspects.contains(.presence) { newest = part }
+      accounted.formUnion(part.aspects)
       if !found.contains(where: {
         $0.timeMs == cause.timeMs && $0.serial == cause.serial && $0.action == cause.action && $0.path == cause.path
       }) {

@@ -1,3 +1,4 @@
+import AuditWire
 import EventLog
 import FileChanges
 
@@ -58,11 +59,10 @@ package struct Trail: Sendable {
 
   /// Takes a line of the log, if it is a change that succeeded.
   mutating func add(_ line: borrowing LogLine, identity number: Int) {
-    guard line.string("event.dataset", equals: "fsaudit.file"), line.string("event.outcome", equals: "success"),
-      let action = line.string("fsaudit.action").flatMap({ Action(named: $0) }), let path = line.name("file.path", raw: "fsaudit.raw.path"),
-      path.first == UInt8(ascii: "/"), let place = node(path, makes: true)
+    guard line.contains(at: Place.outcome, { $0.equals("success") }), let action = Self.action(of: line),
+      let path = Self.name(line, Place.path, Place.rawPath), path.first == UInt8(ascii: "/"), let place = node(path, makes: true)
     else { return }
-    let previous = line.name("fsaudit.previous.path", raw: "fsaudit.raw.previous_path")
+    let previous = action == .rename || action == .exchange ? Self.name(line, Place.previous, Place.rawPrevious) : nil
     switch action {
     case .rename:
       guard let previous, let old = node(previous, makes: true) else { break }
@@ -80,12 +80,48 @@ package struct Trail: Sendable {
     default: break
     }
     append(Entry(line: number, action: action, leaves: action == .delete || action == .rmdir, before: nodes[Int(place)].last), to: place)
-    if action == .link, let target = line.name("fsaudit.target.path", raw: "fsaudit.raw.target_path"), let other = node(target, makes: true)
-    {
+    if action == .link, let target = Self.name(line, Place.target, Place.rawTarget), let other = node(target, makes: true) {
       entries[entries.count - 1].source = nodes[Int(other)].last
       append(Entry(line: number, action: action, before: nodes[Int(other)].last), to: other)
     }
     noteObject(line)
+  }
+
+  /// Where a line has what.
+  private enum Place {
+    static let outcome: JSONPath = "event.outcome"
+    static let action: JSONPath = "fsaudit.action"
+    static let path: JSONPath = "file.path"
+    static let rawPath: JSONPath = "fsaudit.raw.path"
+    static let previous: JSONPath = "fsaudit.previous.path"
+    static let rawPrevious: JSONPath = "fsaudit.raw.previous_path"
+    static let target: JSONPath = "fsaudit.target.path"
+    static let rawTarget: JSONPath = "fsaudit.raw.target_path"
+    static let device: JSONPath = "file.device"
+    static let inode: JSONPath = "file.inode"
+    static let type: JSONPath = "file.type"
+  }
+
+  private static func action(of line: borrowing LogLine) -> Action? { text(line, Place.action).flatMap { Action(named: $0) } }
+
+  /// A short text.
+  private static func text(_ line: borrowing LogLine, _ path: JSONPath) -> String? {
+    var result: String?
+    _ = line.contains(at: path) { text in
+      result = text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+      return true
+    }
+    return result
+  }
+
+  /// The exact bytes of a name.
+  private static func name(_ line: borrowing LogLine, _ path: JSONPath, _ raw: JSONPath) -> [UInt8]? {
+    var name: [UInt8]?
+    _ = line.name(path, raw: raw) { bytes in
+      name = bytes.withUnsafeBytes { Array($0) }
+      return true
+    }
+    return name
   }
 
   private mutating func append(_ entry: Entry, to node: Int32) {
@@ -94,11 +130,10 @@ package struct Trail: Sendable {
   }
 
   private mutating func noteObject(_ line: borrowing LogLine) {
-    guard let device = line.string("file.device"), let inode = line.integer("file.inode"), inode > 0,
-      !line.string("file.type", equals: "dir"),
-      byObject.count < Trail.nodeLimit
+    guard byObject.count < Trail.nodeLimit, let device = Self.text(line, Place.device), let number = Self.text(line, Place.inode),
+      let inode = UInt64(number), inode > 0, !line.contains(at: Place.type, { $0.equals("dir") })
     else { return }
-    byObject[ObjectID(device: device, inode: UInt64(inode))] = Int32(entries.count - 1)
+    byObject[ObjectID(device: device, inode: inode)] = Int32(entries.count - 1)
   }
 
   private mutating func noteInside(of path: [UInt8], _ number: Int, _ action: Action) {

@@ -38,7 +38,8 @@ package struct Filter: Sendable {
   }
 
   /// Whether only the time, or nothing at all, is asked for.
-  private var isAboutTimeOnly: Bool { conditions.isEmpty && exclusions.isEmpty }
+  /// Whether nothing but a time is asked for.
+  package var isAboutTimeOnly: Bool { conditions.isEmpty && exclusions.isEmpty }
 
   /// Whether nothing is asked for, so that even a line that cannot be read belongs to the answer.
   package var wantsEverything: Bool { isAboutTimeOnly && sinceMs == nil && untilMs == nil }

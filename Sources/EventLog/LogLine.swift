@@ -155,7 +155,7 @@ package struct LogLine: Sendable {
 
   /// Whether one of the strings and numbers at `path` fulfils `test`: the value itself, or those of its elements if it is an array. Nothing is
   /// copied, unless it has escapes.
-  func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+  package func contains(at path: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
     guard let index = findIndex(path) else { return false }
     if tokens[index].kind != .array { return holds(tokens[index], test) }
     var child = index + 1
@@ -174,7 +174,7 @@ package struct LogLine: Sendable {
   func hasText(at path: JSONPath) -> Bool { contains(at: path) { _ in true } }
 
   /// Whether the exact bytes of a name, as in ``name(_:raw:)``, fulfil `test`.
-  func name(_ path: JSONPath, raw: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
+  package func name(_ path: JSONPath, raw: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
     if hasText(at: raw), let exact = hex(raw) { return test(exact.span.bytes) }
     return contains(at: path, test)
   }

@@ -48,9 +48,11 @@ package enum Action: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   package var type: StaticString { row.type }
   package var group: Class { row.group }
 
+  private static let named: [String: Action] = Dictionary(uniqueKeysWithValues: allCases.map { ("\($0.name)", $0) })
+
   /// The action called `name`, nil for any other word.
   package init?(named name: String) {
-    guard let match = Action.allCases.first(where: { "\($0.name)" == name }) else { return nil }
+    guard let match = Action.named[name] else { return nil }
     self = match
   }
 

@@ -17,6 +17,8 @@ package struct Question: Sendable {
   package var isCounting = false
   /// Whether many lines may be passed on as one, uncounted, where all are wanted.
   package var takesBlocks = false
+  /// Whether the asker takes the lines of our own log apart anyway: those that look whole are passed on unread, the log's seals too.
+  package var isUnchecked = false
 
   package init() {}
 }
@@ -67,6 +69,7 @@ package struct LogQuery {
       }
       var selection = Selection(question.filter, life: life)
       selection.isCounting = question.isCounting
+      selection.isUnchecked = question.isUnchecked
       streams.append(stream(source, selection))
     }
     var queues = streams.map { _ in Matches(isReversed: question.isReversed, limit: question.limit) }

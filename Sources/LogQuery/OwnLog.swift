@@ -117,12 +117,15 @@ final class OwnLog: LineStream {
     var refused: [Int] = []
     let filter = selection.filter
     let isTimed = !selection.needsEveryLine && (filter.sinceMs != nil || filter.untilMs != nil)
+    let isUnchecked = selection.isUnchecked && filter.isAboutTimeOnly && !selection.needsEveryLine
     scan.eachLine { block, range, isTorn in
       let line = UnsafeRawBufferPointer(rebasing: block[range]).bytes
       // a line as our encoder writes it, that cannot be wanted: all but its ends is passed over
       if !isTorn, looksWhole(line) {
         if prefilter?.occurs(in: block, line: range) == false { return }
-        if isTimed, let time = startTime(line), !filter.covers(time) { return }
+        let time = isTimed || isUnchecked ? startTime(line) : nil
+        if isTimed, let time, !filter.covers(time) { return }
+        if isUnchecked, let time { return matches.add(line, timeMs: time, isGap: false) }
       }
       guard !isTorn, let verdict = selection.verdict(on: line) else {
         refused.append(scan.lineNumber)

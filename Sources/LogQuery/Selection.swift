@@ -10,6 +10,8 @@ struct Selection {
   let history: NameHistory?
   /// Whether nobody looks at the lines that match.
   var isCounting = false
+  /// See ``Question/isUnchecked``.
+  var isUnchecked = false
   private(set) var line = LogLine()
 
   init(_ filter: Filter, life: FileLife? = nil, history: NameHistory? = nil) {

@@ -40,7 +40,7 @@ struct CheckExplanation {
 
   private func read(_ sinceMs: Int64, _ body: (RawSpan) -> Void) throws {
     var question = Question()
-    question.takesBlocks = true
+    question.isUnchecked = true
     question.filter.sinceMs = sinceMs
     try ask(question, body)
   }
