@@ -36,6 +36,38 @@ struct LinePrefilter {
   }
 }
 
+/// Knows lines of our own log by their rule key without taking them apart, where nothing else is asked for.
+///
+/// They have it in `,"tags":["srv","etc"]`. That stands for nothing else, because a quote inside a string has a backslash before it.
+struct KeyMatch {
+  private let keys: [[UInt8]]
+  private static let label = Array(",\"tags\":[".utf8)
+
+  /// Nil where the filter asks for more, or for a key that is written otherwise.
+  init?(_ filter: Filter) {
+    guard filter.exclusions.isEmpty, filter.conditions.count == 1, let condition = filter.conditions.first, condition.field == .key,
+      !condition.wantsUnset, condition.words.allSatisfy({ longestPlainRun($0) == $0 })
+    else { return nil }
+    keys = condition.words
+  }
+
+  /// Whether a line certainly has one of the keys; false says nothing.
+  func holds(in line: UnsafeRawBufferPointer) -> Bool {
+    guard let label = firstOccurrence(of: Self.label, in: line, from: 0) else { return false }
+    var at = label + Self.label.count
+    while at < line.count, line[at] == UInt8(ascii: "\"") {
+      let start = at + 1
+      guard let end = line[start...].firstIndex(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }),
+        line[end] == UInt8(ascii: "\"")
+      else { return false }
+      if keys.contains(where: { $0.count == end - start && $0.elementsEqual(line[start..<end]) }) { return true }
+      guard end + 1 < line.count, line[end + 1] == UInt8(ascii: ",") else { return false }
+      at = end + 2
+    }
+    return false
+  }
+}
+
 extension FilterCondition {
   /// For each wanted value what a line that has it holds; nil where that cannot be said.
   var needles: [[UInt8]]? {

@@ -117,15 +117,18 @@ final class OwnLog: LineStream {
     var refused: [Int] = []
     let filter = selection.filter
     let isTimed = !selection.needsEveryLine && (filter.sinceMs != nil || filter.untilMs != nil)
+    let keyMatch = selection.needsEveryLine ? nil : KeyMatch(filter)
     let isUnchecked = selection.isUnchecked && filter.isAboutTimeOnly && !selection.needsEveryLine
     scan.eachLine { block, range, isTorn in
       let line = UnsafeRawBufferPointer(rebasing: block[range]).bytes
       // a line as our encoder writes it, that cannot be wanted: all but its ends is passed over
       if !isTorn, looksWhole(line) {
         if prefilter?.occurs(in: block, line: range) == false { return }
-        let time = isTimed || isUnchecked ? startTime(line) : nil
+        let time = isTimed || isUnchecked || keyMatch != nil ? startTime(line) : nil
         if isTimed, let time, !filter.covers(time) { return }
-        if isUnchecked, let time { return matches.add(line, timeMs: time, isGap: false) }
+        if let time, isUnchecked || keyMatch?.holds(in: UnsafeRawBufferPointer(rebasing: block[range])) == true {
+          return matches.add(line, timeMs: time, isGap: false)
+        }
       }
       guard !isTorn, let verdict = selection.verdict(on: line) else {
         refused.append(scan.lineNumber)

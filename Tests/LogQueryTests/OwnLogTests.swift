@@ -98,6 +98,24 @@ import Testing
     #expect(filtered.outcome.corrupt == 4 && filtered.outcome.tooLong == 1 && filtered.said == answer.said)
   }
 
+  /// A line is known by its key without being taken apart; a name that looks like one is none.
+  @Test func aKeyIsKnownAtSight() throws {
+    func holds(_ keys: [String], _ text: String) throws -> Bool {
+      var filter = Filter()
+      filter.conditions = [FilterCondition(.key, words: keys.map { Array($0.utf8) })]
+      let match = try #require(KeyMatch(filter))
+      return Array(text.utf8).withUnsafeBytes { match.holds(in: $0) }
+    }
+    #expect(try holds(["a"], #"{"x":{},"tags":["a"],"host":1}"#) && holds(["b"], #"{"x":{},"tags":["a","b"]}"#))
+    #expect(try holds(["c", "b"], #"{"x":{},"tags":["a","b"]}"#))
+    #expect(try !holds(["b"], #"{"x":{},"tags":["a"],"b":["b"]}"#) && !holds(["a"], #"{"x":{},"tags":["ab"]}"#))
+    #expect(try !holds(["a"], #"{"x":",\"tags\":[\"a\"]"}"#) && !holds(["a"], #"{"x":{},"tags":["\u0061"]}"#))
+    #expect(try !holds(["a"], #"{"x":{},"tags":["#) && !holds(["a"], #"{"x":{},"tags":["a"#) && !holds(["a"], #"{"x":{},"tags":["b","#))
+    var other = Filter()
+    other.conditions = [FilterCondition(.key, words: [Array("a\"b".utf8)])]
+    #expect(KeyMatch(other) == nil && KeyMatch(Filter()) == nil)
+  }
+
   @Test func gapsBelongToTheAnswer() throws {
     let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
     try directory.write(SegmentName.live, line(1, start) + gap + line(2, start + 2) + gap + line(3, start + 3))
