@@ -67,6 +67,18 @@ final class Child {
     return wait()
   }
 
+  /// The lines of its stdout up to the one that has `text`, and what has come with it.
+  func read(until text: String) -> [String] {
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 65536)
+    while !String(decoding: bytes.suffix(4096), as: UTF8.self).contains(text) || bytes.last != UInt8(ascii: "\n") {
+      let count = Glibc.read(output, &block, block.count)
+      if count <= 0 { break }
+      bytes += block[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
   /// At least so many lines of its stdout.
   func read(lines: Int) -> [String] {
     var bytes: [UInt8] = []
