@@ -74,8 +74,8 @@ extension Annotation {
       json.member("user", cause.user)
       json.member("executable", cause.executable)
       json.member("host", cause.host)
-      json.list("args", cause.arguments)
-      json.list("keys", cause.keys)
+      json.member("args", cause.arguments)
+      json.member("keys", cause.keys)
       json.raw("}")
     }
     json.raw("]}")
@@ -86,38 +86,13 @@ extension Annotation {
 extension Cause {
   /// `2026-11-27T06:08:51.000Z chmod /srv/a: alice as root, /usr/bin/chmod (chmod 600 a), key srv`
   var text: String {
-    var writer = JSONWriter()
-    writer.timestamp(milliseconds: timeMs)
-    var text = String(decoding: writer.bytes.dropFirst().dropLast(), as: UTF8.self)
-    text += " \(action) " + (previousPath.map { printable($0) + " → " } ?? "") + printable(path)
+    var text = isoUTC(milliseconds: timeMs) + " \(action) " + (previousPath.map { printable($0) + " → " } ?? "") + printable(path)
     text += ": " + (login.map(printable) ?? "nobody logged in")
     if let user, user != login { text += " as " + printable(user) }
     if let executable { text += ", " + printable(executable) }
     if !arguments.isEmpty { text += " (" + printable(arguments.joined(separator: " ")) + ")" }
     if !keys.isEmpty { text += ", key " + printable(keys.joined(separator: ", ")) }
     return text
-  }
-}
-
-extension JSONWriter {
-  /// `,"name":"value"`, or nothing.
-  fileprivate mutating func member(_ name: StaticString, _ value: String?) {
-    guard let value else { return }
-    raw(",\"")
-    raw(name)
-    raw("\":")
-    string(value)
-  }
-
-  fileprivate mutating func list(_ name: StaticString, _ values: [String]) {
-    raw(",\"")
-    raw(name)
-    raw("\":[")
-    for (index, value) in values.enumerated() {
-      if index > 0 { raw(",") }
-      string(value)
-    }
-    raw("]")
   }
 }
 

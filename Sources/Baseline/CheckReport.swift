@@ -94,38 +94,18 @@ package struct CheckReport {
     write(outcome.base, &writer)
     writer.raw(",\"written\":")
     write(outcome.written, &writer)
-    writer.raw(",\"full\":")
-    writer.raw(outcome.isFull ? "true" : "false")
-    writer.raw(",\"duration_ms\":")
-    writer.integer(durationMs)
-    writer.raw(",\"counts\":{")
-    for (index, kind) in Difference.Kind.allCases.enumerated() {
-      if index > 0 { writer.raw(",") }
-      writer.string(kind.rawValue)
-      writer.raw(":")
-      writer.integer(outcome.count(kind))
-    }
+    writer.member("full", outcome.isFull)
+    writer.member("duration_ms", durationMs)
+    writer.member("counts", Difference.Kind.allCases.map { ($0.rawValue, Int64(outcome.count($0))) })
+    writer.member("verdicts", verdicts.map { ($0.0, Int64($0.1)) })
     let counts = outcome.counts
-    writer.raw("},\"verdicts\":{")
-    for (index, entry) in verdicts.enumerated() {
-      if index > 0 { writer.raw(",") }
-      writer.string(entry.0)
-      writer.raw(":")
-      writer.integer(entry.1)
-    }
-    writer.raw("},\"examined\":{\"objects\":")
-    writer.integer(counts.objects)
-    writer.raw(",\"bytes\":")
-    writer.integer(counts.bytes)
-    writer.raw(",\"files_read\":")
-    writer.integer(counts.filesRead)
-    writer.raw(",\"bytes_read\":")
-    writer.integer(counts.bytesRead)
-    writer.raw(",\"problems\":")
-    writer.integer(counts.problems)
-    writer.raw(",\"busy\":")
-    writer.integer(counts.busy)
-    writer.raw("},\"differences\":[")
+    writer.member(
+      "examined",
+      [
+        ("objects", counts.objects), ("bytes", counts.bytes), ("files_read", counts.filesRead), ("bytes_read", counts.bytesRead),
+        ("problems", Int64(counts.problems)), ("busy", Int64(counts.busy)),
+      ])
+    writer.raw(",\"differences\":[")
     for (index, difference) in outcome.differences.enumerated() {
       if index > 0 { writer.raw(",") }
       write(difference, index < annotations.count ? annotations[index] : nil, &writer)

@@ -199,13 +199,6 @@ package struct Explainer {
   }
 }
 
-/// As the log writes times.
-private func isoUTC(milliseconds: Int64) -> String {
-  var writer = JSONWriter()
-  writer.timestamp(milliseconds: milliseconds)
-  return String(decoding: writer.bytes.dropFirst().dropLast(), as: UTF8.self)
-}
-
 extension Aspects {
   /// In words.
   package var names: String {

@@ -82,6 +82,8 @@ package final class Service {
 
   /// Runs until SIGTERM or SIGINT. Throws when it cannot start, or when the stream breaks.
   package func run() throws {
+    // what the loader and the reading of the command line touched, before as much again is needed
+    releaseStartupText()
     // before the first thread, so that all of them leave signals to this one
     let signals = try Signals([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
     guard geteuid() == 0 else {

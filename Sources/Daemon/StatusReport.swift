@@ -49,22 +49,16 @@ struct StatusReport {
     json.timestamp(milliseconds: startedMs)
     json.raw(",\"source\":")
     json.string(source.rawValue)
-    object(&json, ",\"kernel\":{", kernelFields)
-    object(
-      &json, ",\"rules\":{",
+    json.member("kernel", kernelFields)
+    json.member(
+      "rules",
       [
         ("total", Int64(rules.count)), ("ours", Int64(ourRules)), ("recording", Int64(rules.recordingCount)),
         ("missing", Int64(missingRules.count)),
       ])
-    if !missingRules.isEmpty {
-      json.raw(",\"missing_rules\":")
-      json.string(missingRules.briefly)
-    }
-    if let rulesFault {
-      json.raw(",\"rules_fault\":")
-      json.string(rulesFault)
-    }
-    object(&json, ",\"received\":{", receivedFields)
+    json.member("missing_rules", missingRules.isEmpty ? nil : missingRules.briefly)
+    json.member("rules_fault", rulesFault)
+    json.member("received", receivedFields)
     json.raw(",\"last_event\":{\"sequence\":")
     json.integer(UInt64(receiver.lastSerial))
     if receiver.lastTimeMs > 0 {
@@ -72,16 +66,16 @@ struct StatusReport {
       json.timestamp(milliseconds: receiver.lastTimeMs)
     }
     json.raw("}")
-    object(&json, ",\"directory_map\":{", mapFields)
-    object(
-      &json, ",\"queue\":{",
+    json.member("directory_map", mapFields)
+    json.member(
+      "queue",
       [("bytes", Int64(queue.queuedBytes)), ("highest_bytes", Int64(queue.highestBytes)), ("limit_bytes", Int64(queue.limitBytes))])
     if let cause = queue.stalledBy {
       json.raw(",\"stalled_by\":")
       json.string(cause)
     }
     logPart(&json)
-    object(&json, ",\"gaps\":{", gaps.map { ($0.key.rawValue, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
+    json.member("gaps", gaps.map { ($0.key.rawValue, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
     json.raw("}\n")
     return json.bytes
   }
@@ -118,13 +112,13 @@ struct StatusReport {
     json.raw(",\"log\":{\"directory\":")
     json.string(logDirectory)
     let segments = try? SegmentSet(directory: logDirectory)
-    object(
-      &json, ",\"written\":{",
+    json.member(
+      "written",
       [
         ("events", Int64(truncatingIfNeeded: log.writtenEvents)), ("segment_bytes", log.segmentBytes),
         ("rotations", Int64(truncatingIfNeeded: log.rotations)), ("segments", Int64(segments.map { $0.rotated.count + 1 } ?? 0)),
       ])
-    object(&json, ",\"write_failures\":{", log.writeFailures.map { ($0.key, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
+    json.member("write_failures", log.writeFailures.map { ($0.key, Int64(truncatingIfNeeded: $0.value)) }.sorted { $0.0 < $1.0 })
     sealPart(&json)
     json.raw("}")
   }
@@ -137,21 +131,7 @@ struct StatusReport {
       json.raw(",\"time\":")
       json.timestamp(milliseconds: log.sealTimeMs)
     }
-    if let fault = log.sealFault {
-      json.raw(",\"fault\":")
-      json.string(fault)
-    }
-    json.raw("}")
-  }
-
-  private func object(_ json: inout JSONWriter, _ start: StaticString, _ members: [(String, Int64)]) {
-    json.raw(start)
-    for (index, member) in members.enumerated() {
-      if index > 0 { json.raw(",") }
-      json.string(member.0)
-      json.raw(":")
-      json.integer(member.1)
-    }
+    json.member("fault", log.sealFault)
     json.raw("}")
   }
 }

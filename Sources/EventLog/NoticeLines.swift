@@ -96,13 +96,4 @@ extension JSONWriter {
     string(host)
     raw("}")
   }
-
-  /// `,"name":"value"`, or nothing.
-  private mutating func member(_ name: StaticString, _ value: String?) {
-    guard let value else { return }
-    raw(",\"")
-    raw(name)
-    raw("\":")
-    string(value)
-  }
 }

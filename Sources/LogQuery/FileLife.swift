@@ -14,7 +14,14 @@ final class NameHistory {
     let old: [UInt8]
   }
 
-  private(set) var events: [Event] = []
+  private var events: [Event] = []
+
+  private struct Place: Hashable {
+    let name: [UInt8]
+    let index: Int
+  }
+  /// What ``existed(_:before:)`` has found: the questions of a search lie on each other's way, and names are anybody's.
+  private var known: [Place: Bool?] = [:]
 
   /// Keeps what the line says of names.
   func add(_ line: LogLine) {
@@ -78,11 +85,24 @@ final class NameHistory {
 
   /// Whether there was a file of that name; nil if the log does not say.
   private func existed(_ name: [UInt8], before index: Int) -> Bool? {
-    var name = name
-    for event in events[..<index].reversed() {
+    var way = [Place(name: name, index: index)]
+    let answer = existed(&way)
+    for place in way { known[place] = .some(answer) }
+    return answer
+  }
+
+  /// - Parameter way: where the search begins; gets all the places that the answer holds for.
+  private func existed(_ way: inout [Place]) -> Bool? {
+    if let answer = known[way[0]] { return answer }
+    var name = way[0].name
+    for index in (0..<way[0].index).reversed() {
+      let event = events[index]
       if let before = origin(of: name, before: event) {
         if event.path == name || event.old == name { return true }
         name = before
+        let place = Place(name: name, index: index)
+        if let answer = known[place] { return answer }
+        way.append(place)
       } else if event.path == name {
         return event.kind != .gone
       } else if moved(name, by: event) != nil {

@@ -18,6 +18,8 @@ struct Matches {
   private var usedBlocks = 0
   private var items: [Item] = []
   private var first = 0
+  /// How many of them are no gaps; gaps take no place of an answer.
+  private var answers = 0
   /// Whether the newest come first.
   let isReversed: Bool
   /// The most that will be asked for.
@@ -29,7 +31,6 @@ struct Matches {
   }
 
   var isEmpty: Bool { first == items.count }
-  var count: Int { items.count - first }
 
   /// The one whose turn it is.
   var next: Item? { isEmpty ? nil : isReversed ? items[items.count - 1] : items[first] }
@@ -46,6 +47,7 @@ struct Matches {
 
   /// Its turn is over.
   mutating func removeNext() {
+    if next?.isGap == false { answers -= 1 }
     if isReversed { items.removeLast() } else { first += 1 }
     if isEmpty { clear() }
   }
@@ -87,13 +89,21 @@ struct Matches {
 
   private mutating func note(from start: Int, timeMs: Int64, isGap: Bool) {
     items.append(Item(timeMs: timeMs, start: start, end: bytes.count, isGap: isGap))
+    if !isGap { answers += 1 }
     // of those in front nobody will ask for more than the limit
-    if isReversed, items.count / 2 >= limit, items.count > 1000 { keepLast(limit) }
+    if isReversed, answers / 2 >= limit, answers > 1000 { keepLast(limit) }
   }
 
   private mutating func keepLast(_ wanted: Int) {
-    let offset = items[items.count - wanted].start
-    items.removeFirst(items.count - wanted)
+    var (place, found) = (items.count, 0)
+    while found < wanted, place > 0 {
+      place -= 1
+      if !items[place].isGap { found += 1 }
+    }
+    guard place < items.count else { return }
+    answers = found
+    let offset = items[place].start
+    items.removeFirst(place)
     bytes.removeFirst(offset)
     for index in items.indices {
       items[index].start -= offset

@@ -26,14 +26,16 @@ final class SegmentScan {
   }
 
   /// Reads on.
-  /// - Returns: false at the end; a last call of ``eachLine(_:)`` is due even then.
+  /// - Returns: false at the end; a last call of ``eachLine(_:)`` is due even then, and after an error, too: for what came before it.
   func readBlock() throws(SystemError) -> Bool {
     buffer.removeSubrange(..<consumed)
     consumed = 0
     let searched = buffer.count
-    isAtEnd = try !source.read(into: &buffer)
-    end = 0
+    (end, isAtEnd) = (0, false)
+    let result: Result<Bool, SystemError>
+    do throws(SystemError) { result = .success(try source.read(into: &buffer)) } catch { result = .failure(error) }
     if let newline = buffer[searched...].lastIndex(of: UInt8(ascii: "\n")) { end = newline + 1 }
+    isAtEnd = try !result.get()
     if end == 0, buffer.count > LineReader.maximumLineBytes {
       if !isSkipping {
         tooLong += 1

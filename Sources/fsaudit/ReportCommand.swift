@@ -64,7 +64,7 @@ struct ReportCommand: ParsableCommand {
         start = end + 1
       }
     }
-    report.add(unreadable: outcome.corrupt)
+    report.add(unreadable: outcome.corrupt + outcome.tooLong)
     if let html {
       try write(&report, to: html)
     } else {

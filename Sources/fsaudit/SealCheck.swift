@@ -47,7 +47,7 @@ struct SealText {
     }
     var rows = [
       "\(directory): \(isProven ? good : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
-        + "seals \(first) to \(last), the newest of \(time(report.lastTimeMs))"
+        + "seals \(first) to \(last), the newest of \(isoUTC(milliseconds: report.lastTimeMs))"
     ]
     rows.append("  by: \(basis)")
     if report.linesBefore > 0 { rows.append("  not sealed: \(count(report.linesBefore, "line")) from before the first seal") }
@@ -82,42 +82,31 @@ struct SealText {
 
   private func count(_ number: Int64, _ what: String) -> String { "\(number) \(what)\(number == 1 ? "" : "s")" }
 
-  private func time(_ milliseconds: Int64) -> String {
-    var json = JSONWriter()
-    json.timestamp(milliseconds: milliseconds)
-    return String(decoding: json.bytes.dropFirst().dropLast(), as: UTF8.self)
-  }
-
   var json: [UInt8] {
     var json = JSONWriter()
     json.raw("{\"proven\":")
     json.raw(isProven ? "true" : "false")
     json.raw(",\"log\":")
     json.string(directory)
-    json.raw(report.isSigned ? ",\"signed\":true" : ",\"signed\":false")
-    json.raw(knowsEnd ? ",\"end_known\":true" : ",\"end_known\":false")
-    json.raw(isRunning ? ",\"running\":true" : ",\"running\":false")
+    json.member("signed", report.isSigned)
+    json.member("end_known", knowsEnd)
+    json.member("running", isRunning)
     if let chain = report.chain {
-      json.raw(",\"chain\":")
-      json.string(chain)
+      json.member("chain", chain)
       json.raw(",\"newest\":{\"time\":")
       json.timestamp(milliseconds: report.lastTimeMs)
-      json.raw(",\"seal\":")
-      json.string(SealAnchor(chain: chain, number: report.lastNumber ?? 0, hash: report.lastHash).text)
+      json.member("seal", SealAnchor(chain: chain, number: report.lastNumber ?? 0, hash: report.lastHash).text)
       json.raw("}")
     }
-    let numbers: [(String, Int64?)] = [
-      ("findings", Int64(report.findings)), ("lines", report.lines), ("seals", report.seals), ("first_seal", report.firstNumber),
-      ("last_seal", report.lastNumber), ("anchored", report.anchored), ("lines_before", report.linesBefore),
-      ("lines_after", report.linesAfter), ("unfinished_bytes", Int64(report.unfinishedBytes)),
-    ]
-    for (name, number) in numbers {
-      guard let number else { continue }
-      json.raw(",")
-      json.string(name)
-      json.raw(":")
-      json.integer(number)
-    }
+    json.member("findings", Int64(report.findings))
+    json.member("lines", report.lines)
+    json.member("seals", report.seals)
+    json.member("first_seal", report.firstNumber)
+    json.member("last_seal", report.lastNumber)
+    json.member("anchored", report.anchored)
+    json.member("lines_before", report.linesBefore)
+    json.member("lines_after", report.linesAfter)
+    json.member("unfinished_bytes", Int64(report.unfinishedBytes))
     json.raw("}")
     return json.bytes
   }
