@@ -192,10 +192,12 @@ package final class Scan {
     if left.descriptor >= 0 { close(left.descriptor) }
   }
 
-  /// A directory that cannot be entered: what is below stays as it was.
-  func skip(_ path: [UInt8], _ code: Int32) {
+  /// What cannot be looked into, and may be a directory: what is below stays as it was.
+  func skip(
+    _ path: [UInt8], _ code: Int32, _ text: String = "the directory could not be read; nothing below it was examined"
+  ) {
     skipped.insert(path)
-    fault(path, code, "the directory could not be read; nothing below it was examined")
+    fault(path, code, text)
   }
 
   func fault(_ path: [UInt8], _ code: Int32, _ text: String) {

@@ -40,7 +40,7 @@ extension Scan {
     }
     var status = linux_status()
     guard linux_status_of(level.descriptor, name, &status) == 0 else {
-      if errno != ENOENT { fault(path, errno, "it could not be examined") }
+      if errno != ENOENT { skip(path, errno, "it could not be examined") }
       return
     }
     guard let kind = FileKind(mode: status.mode) else { return }
@@ -183,7 +183,7 @@ extension Scan {
   /// A known entry that cannot be examined.
   func miss(_ name: UnsafeRawBufferPointer, _ directory: ScannedDirectory) throws(Failure) {
     if errno == ENOENT { return try lose(Array(name), directory) }
-    fault(directory.path(of: name), errno, "it could not be examined")
+    skip(directory.path(of: name), errno, "it could not be examined")
   }
 
   /// An object that went away while it was examined.

@@ -146,17 +146,20 @@ import Testing
   /// Without root: what may be read is compared, the rest is reported, and nothing below it counts as removed.
   @Test func whatMayNotBeRead() throws {
     try fill(20)
+    try run("mkdir", ["-p", tree + "/d4/below/here"])
     #expect(try fsaudit(["baseline", "init"]).status == 0)
     try run(
       "bash",
       [
         "-euc",
-        "cd '\(tree)'; chmod 700 d1; chmod 600 d2/f1; chmod 755 ..; chmod 644 '\(database)'; cp '\(fsauditBinary)' ../fsaudit; cd d3; echo 1 > f1",
+        // d4's entries can be listed and no more
+        "cd '\(tree)'; chmod 700 d1; chmod 744 d4; chmod 600 d2/f1; chmod 755 ..; chmod 644 '\(database)'; cp '\(fsauditBinary)' ../fsaudit; cd d3; echo 1 > f1",
       ])
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", directory["fsaudit"]]
     let result = try run("setpriv", nobody + ["check"] + place)
     #expect(result.status == 18, "\(result)")
     #expect(result.errorText.contains("\(tree)/d1: Permission denied") && result.errorText.contains("\(tree)/d2/f1: Permission denied"))
+    #expect(result.errorText.contains("\(tree)/d4/below: Permission denied: it could not be examined"))
     #expect(result.text.contains("removed   0") && result.text.contains("\(tree)/d3/f1"), "\(result.text)")
   }
 }
