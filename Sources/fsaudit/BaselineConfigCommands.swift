@@ -7,7 +7,7 @@ import SystemPackage
 
 /// The option that names the configuration.
 struct BaselineConfigOption: ParsableArguments {
-  @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
+  @Option(help: ArgumentHelp("What is selected, in AIDE's language.", valueName: "file"))
   var config = SelectionConfig.defaultPath
 
   /// Reads it; its warnings go to stderr.
