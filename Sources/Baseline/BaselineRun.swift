@@ -112,7 +112,7 @@ package enum BaselineRun {
     try scan.run()
     let written = generation(base.id + 1, selection, options, scan.counts)
     try store.add(written, program: options.program)
-    _ = try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
+    try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
     return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
   }

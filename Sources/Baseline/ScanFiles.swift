@@ -127,7 +127,7 @@ extension Scan {
     let grows = file.facts.attributes.contains(.growing) && file.old?.attributes.contains(.growing) == true
     let prefix = grows ? file.old.map(\.status.size) : nil
     let policy = ContentPolicy(limitBytes: options.diffBytes)
-    let keeps = policy.limitBytes > 0 && policy.allows(file.directory.path(of: file.name), file.facts.status)
+    let keeps = policy.limitBytes > 0 && file.directory.isOpen && policy.allows(file.directory.path(of: file.name), file.facts.status)
     let job = HashJob(descriptor: descriptor, digests: digests, prefixBytes: prefix, keepBytes: keeps ? policy.limitBytes : 0, slot: slot)
     do { try pool.add(job) } catch {
       throw error.failure()
