@@ -80,6 +80,15 @@ import Testing
     #expect(try run("bash", ["-c", words + " >/dev/full"]).status == 18)
   }
 
+  /// What a configuration holds reaches a file as it is, and a terminal as something to read.
+  @Test func importToATerminal() throws {
+    let config = try directory.write("aide.conf", "/a\u{1b}c p\n")
+    let imported = try run(fsauditBinary, ["baseline", "import-aide", config])
+    #expect(imported.status == 0 && imported.text.contains("/a\u{1b}c p"), "\(imported)")
+    let shown = try run("script", ["-qec", "\(fsauditBinary) baseline import-aide \(config)", "/dev/null"])
+    #expect(shown.status == 0 && shown.text.contains("/a\\x1bc p") && !shown.output.contains(0x1b), "\(shown)")
+  }
+
   @Test func twoRunsAtOnce() throws {
     try fill(20)
     #expect(try fsaudit(["baseline", "init"]).status == 0)
