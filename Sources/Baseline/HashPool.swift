@@ -81,17 +81,17 @@ final class HashPool {
 
   var isFull: Bool { pending >= limit }
 
-  /// The results there are; waits for one if `wait` and any is pending.
-  func take(wait: Bool) -> [HashResult] {
+  /// The results there are; waits for one if any is pending.
+  func take() -> [HashResult] {
     if pending == 0 { return [] }
-    if wait { shared.resultCount.wait() }
+    shared.resultCount.wait()
     let results = shared.results.withLock { results in
       let taken = results
       results.removeAll(keepingCapacity: true)
       return taken
     }
     // one signal a result; the first was waited for
-    if results.count > (wait ? 1 : 0) { for _ in (wait ? 1 : 0)..<results.count { shared.resultCount.wait() } }
+    for _ in results.dropFirst() { shared.resultCount.wait() }
     pending -= results.count
     return results
   }

@@ -142,7 +142,7 @@ package final class Scan {
         [])
     }
     while !levels.isEmpty { try step() }
-    while pool.pending > 0 { try settle(wait: true) }
+    while pool.pending > 0 { try settle() }
     try removeUnvisited()
     try pairMoves()
   }

@@ -121,7 +121,7 @@ extension Scan {
 
   /// Queues a file to be hashed; settles others while the queue is full.
   private func read(_ descriptor: Int32, _ digests: Attributes, _ file: PendingFile) throws(Failure) {
-    while pool.isFull { try settle(wait: true) }
+    while pool.isFull { try settle() }
     guard let slot = pending.firstIndex(where: { $0 == nil }) else { return }
     pending[slot] = file
     let grows = file.facts.attributes.contains(.growing) && file.old?.attributes.contains(.growing) == true
@@ -134,9 +134,9 @@ extension Scan {
     }
   }
 
-  /// Takes the files that have been read.
-  func settle(wait: Bool) throws(Failure) {
-    for result in pool.take(wait: wait) {
+  /// Takes the files that have been read; waits for one.
+  func settle() throws(Failure) {
+    for result in pool.take() {
       guard var file = pending[result.slot] else { continue }
       pending[result.slot] = nil
       if result.isBusy {
