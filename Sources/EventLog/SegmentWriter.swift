@@ -186,8 +186,9 @@ package final class SegmentWriter {
 
   /// Keeps the next key in place of those that are used up.
   private func storeKey(forced: Bool) {
+    guard let sealer else { return }
     do throws(SystemError) {
-      try sealer?.storeKey(forced: forced)
+      try sealer.storeKey(forced: forced)
       status.sealFailed(nil)
     } catch { status.sealFailed(error.code) }
   }
