@@ -141,6 +141,15 @@ package final class SealKeyFile {
     try newest(in: try Descriptor.open(directory + "/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))?.key
   }
 
+  /// The same for a verifier, which has to know why there is none.
+  package static func kept(in directory: String) -> KeptKey {
+    do throws(SystemError) {
+      return try key(in: directory).map(KeptKey.key) ?? .missing
+    } catch {
+      return error.code == .permissionDenied ? .unknown : .missing
+    }
+  }
+
   /// The chain's first key, if it is still there.
   package static func initialKey(in directory: String) throws(SystemError) -> SealKey? {
     do throws(SystemError) {

@@ -305,7 +305,7 @@ final class SealLab {
 
   /// - Parameter keys: the chain's own if nil.
   func verify(keys: [SealKey]? = nil, anchors: [SealAnchor] = [], knowsEnd: Bool = true) throws -> [SealFinding] {
-    let next = knowsEnd ? try? SealKeyFile.key(in: state) : nil
+    let next = knowsEnd ? SealKeyFile.kept(in: state) : .unknown
     var verifier = SealVerifier(keys: try keys ?? [SealKeyFile.initialKey(in: state)].compactMap { $0 }, anchors: anchors)
     var findings: [SealFinding] = []
     try SealedLog(directory: log).verify(with: &verifier, next: next) { findings.append($0) }
