@@ -167,6 +167,12 @@ import Testing
     #expect(changes([append, rename, remove]).changes == ["open /w/m/f", "rename /w/m/g ← /w/m/f", "delete /w/m/g"])
   }
 
+  /// Nothing tells that the second record is of another file system than the first.
+  @Test func aRecordWithoutAnInodeIsOnNoDevice() {
+    let call = Call(name: "", number: 87, paths: ["PARENT /w/d/ 0 0", "DELETE - 20 0100644"])
+    #expect(changes([call]).changes == ["delete /w/d/f ?inode"])
+  }
+
   /// Both records have the object that was at the second name.
   @Test func namesakesChangePlaces() {
     let exchange = Call(
