@@ -199,6 +199,13 @@ import Testing
     #expect(found.suffix(3) == ["rename /w/e/c ← /w/d/c over 61", "mkdir /w/e/c/in", "mkdir /in ?cwd-guess"])
   }
 
+  /// `mv d/c e/c`, and then a new file at d/c got the inode that the replaced one had.
+  @Test func aReplacedNamesakesInodeIsUsedAgain() {
+    let over = Call(name: "", number: 82, paths: parents + ["DELETE d/c 60 040755", "DELETE e/c 61 040755", "CREATE e/c 60 040755"])
+    let found = changes(tree + [over], lookup: host(["/w/d/c": 61, "/w/e/c": 60]))
+    #expect(found.changes.last == "rename /w/e/c ← /w/d/c over 61")
+  }
+
   @Test func aRenameToTheSameNameElsewhere() {
     let found = changes(tree.prefix(1) + [Call(name: "", number: 82, paths: parents + ["DELETE d/c 60 040755", "CREATE e/c 60 040755"])])
     #expect(found.changes.last == "rename /w/e/c ← /w/d/c")
