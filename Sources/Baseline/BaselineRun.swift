@@ -99,7 +99,7 @@ package enum BaselineRun {
   package static func update(
     _ selection: SelectionConfig, _ options: BaselineOptions, _ observer: ScanObserver
   ) throws(Failure) -> BaselineOutcome {
-    try requireBaseline(options.database)
+    try Store.require(options.database)
     let lock = try RunLock(database: options.database)
     defer { withExtendedLifetime(lock) {} }
     try checkDigests(selection)
@@ -112,7 +112,7 @@ package enum BaselineRun {
     try scan.run()
     let written = generation(base.id + 1, selection, options, scan.counts)
     try store.add(written, program: options.program)
-    _ = try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
+    try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
     return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
   }
@@ -121,7 +121,7 @@ package enum BaselineRun {
   package static func check(
     _ selection: SelectionConfig, against choice: GenerationChoice, _ options: BaselineOptions, _ observer: ScanObserver
   ) throws(Failure) -> BaselineOutcome {
-    try requireBaseline(options.database)
+    try Store.require(options.database)
     // who may not make the lock's file may not update either, and reads what is there
     let lock: RunLock?
     do { lock = try RunLock(database: options.database) } catch {
@@ -151,13 +151,6 @@ package enum BaselineRun {
     if missing.isEmpty { return }
     throw Failure(
       "this host's libcrypto has no \(missing.joined(separator: ", "))", advice: "use sha256 in the configuration instead", exit: .usage)
-  }
-
-  private static func requireBaseline(_ path: String) throws(Failure) {
-    do throws(SystemError) { _ = try status(of: path) } catch {
-      throw error.failure(
-        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
-    }
   }
 
   private static func makeParent(of path: String) throws(SystemError) {

@@ -7,7 +7,7 @@ import System
 /// than what has changed since. A table of schema version, and what a reader sees with `sqlite3`, is in the README.
 package final class Store {
   let database: Database
-  /// Of `PRAGMA user_version`; raised with each change of the schema, with a step in ``migrate(_:)``.
+  /// Of `PRAGMA user_version`; raised with each change of the schema; an update brings what is older up to date.
   static let version: Int64 = 1
   /// Of `PRAGMA application_id`, "fsau": another program's database is not taken for a baseline.
   private static let application: Int64 = 0x6673_6175
@@ -52,22 +52,26 @@ package final class Store {
   /// An existing one.
   /// - Parameter writing: for an update, which ``commit()`` ends.
   package convenience init(_ path: String, writing: Bool) throws(Failure) {
+    try Self.require(path)
     let database: Database
-    do throws(SystemError) { _ = try status(of: path) } catch {
-      throw error.failure(
-        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
-    }
     if writing {
       database = try Database(path, .write)
       try Self.check(database)
       try database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")
-      try Self.migrate(database)
     } else {
       database = try Self.opened(path)
       // one reading transaction: else every statement takes its locks and looks for a journal
       try database.run("BEGIN")
     }
     try self.init(database)
+  }
+
+  /// Fails where there is no database, and says how to make one.
+  static func require(_ path: String) throws(Failure) {
+    do throws(SystemError) { _ = try status(of: path) } catch {
+      throw error.failure(
+        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
+    }
   }
 
   /// For reading. A write-ahead log wants files beside it, which not everybody may make: without one there is nothing to be missed.
@@ -111,18 +115,12 @@ package final class Store {
     }
   }
 
-  /// Brings an older schema up to date, within the transaction that is open: one step for each version.
-  private static func migrate(_ database: Database) throws(Failure) {}
-
   /// Ends the transaction: everything is there, or nothing.
   package func commit() throws(Failure) {
     try database.run("COMMIT")
     // One file again, which can be copied, and read by who may write nothing. Where somebody reads it just now, the next update does it.
     try? database.run("PRAGMA journal_mode = DELETE")
   }
-
-  /// How many directories there have ever been: the largest id.
-  func largestDirectory() throws(Failure) -> Int64 { try database.integer("SELECT max(id) FROM directory") }
 
   /// Runs `body` for each directory, with its id and path.
   func eachDirectory(_ body: (Int64, [UInt8]) throws(Failure) -> Void) throws(Failure) {
@@ -229,7 +227,6 @@ struct RowCursor: ~Copyable {
   @inline(__always)
   var special: Attributes { attributes.intersection([.blocks, .atime]) }
   var descends: Bool { statement.integer(3) != 0 }
-  var mode: UInt32 { UInt32(truncatingIfNeeded: statement.integer(4)) }
   var blocks: UInt64 { UInt64(bitPattern: statement.integer(10)) }
   var atime: Int64 { statement.integer(11) }
 

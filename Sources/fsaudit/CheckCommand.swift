@@ -43,29 +43,40 @@ struct CheckCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
   var explain = true
 
-  @Option(help: ArgumentHelp("The daemon's settings, which say where it runs (default: \(Settings.defaultPath)).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The daemon's settings, which say where it runs and where its log is (default: \(Settings.defaultPath)).", valueName: "file"))
   var daemonConfig: String?
+
+  func validate() throws {
+    if !explain, daemonConfig != nil || place.log != nil {
+      throw ValidationError("--no-explain reads no log: leave \(place.log == nil ? "--daemon-config" : "--log") out")
+    }
+  }
 
   func run() throws {
     do {
       let choice = try Self.choice(against)
+      // a mistake in them is not to be found after an hour
+      let settings = try explain ? Settings.load(from: daemonConfig) : nil
       let (outcome, duration) = try place.run(scan, full: full) { selection, options, observer throws(Failure) in
         try BaselineRun.check(selection, against: choice, options, observer)
       }
-      let annotations = explain ? try self.annotations(outcome) : []
+      var annotations: [Annotation] = []
+      if let settings, let base = outcome.base {
+        annotations = try CheckExplanation(log: place.log ?? settings.log.directory, settings: settings).annotations(
+          of: outcome.differences, since: base.createdMs)
+      }
       try place.write(CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations))
       let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }
       throw ExitCode(Self.status(outcome) | (isAlarming && outcome.counts.problems == 0 ? 8 : 0))
     } catch let failure as Failure {
       complain("fsaudit: \(failure)")
       throw ExitCode(Self.status(failure))
+    } catch let fault as SystemError {
+      complain("fsaudit: \(fault.failure())")
+      throw ExitCode(CheckStatus.inputOutput)
     }
-  }
-
-  private func annotations(_ outcome: BaselineOutcome) throws -> [Annotation] {
-    guard let base = outcome.base else { return [] }
-    return try CheckExplanation(log: place.log, settings: try Settings.load(from: daemonConfig)).annotations(
-      of: outcome.differences, since: base.createdMs)
   }
 
   private static func choice(_ text: String?) throws(Failure) -> GenerationChoice {
