@@ -58,6 +58,8 @@ package struct Trail: Sendable {
 
   /// Whether everything could be followed.
   private(set) var isWhole = true
+  /// Whether there are so many names that forgetting makes no room.
+  private var isFull = false
 
   init(entryLimit: Int = 4_000_000) { self.entryLimit = entryLimit }
 
@@ -75,7 +77,7 @@ package struct Trail: Sendable {
       let path = Self.name(line, Place.path, Place.rawPath), path.first == UInt8(ascii: "/"), let place = node(making: path)
     else { return }
     if entries.count >= entryLimit { forgetOldest() }
-    guard entries.count < entryLimit else { return isWhole = false }
+    guard !isFull else { return isWhole = false }
     let previous = action == .rename || action == .exchange ? Self.name(line, Place.previous, Place.rawPrevious) : nil
     switch action {
     case .rename:
@@ -98,43 +100,6 @@ package struct Trail: Sendable {
       append(Entry(line: number, action: action, before: nodes[Int(other)].last), to: other)
     }
     noteObject(line)
-  }
-
-  /// Where a line has what.
-  private enum Place {
-    static let outcome: JSONPath = "event.outcome"
-    static let action: JSONPath = "fsaudit.action"
-    static let path: JSONPath = "file.path"
-    static let rawPath: JSONPath = "fsaudit.raw.path"
-    static let previous: JSONPath = "fsaudit.previous.path"
-    static let rawPrevious: JSONPath = "fsaudit.raw.previous_path"
-    static let target: JSONPath = "fsaudit.target.path"
-    static let rawTarget: JSONPath = "fsaudit.raw.target_path"
-    static let device: JSONPath = "file.device"
-    static let inode: JSONPath = "file.inode"
-    static let type: JSONPath = "file.type"
-  }
-
-  private static func action(of line: borrowing LogLine) -> Action? { text(line, Place.action).flatMap { Action(named: $0) } }
-
-  /// A short text.
-  private static func text(_ line: borrowing LogLine, _ path: JSONPath) -> String? {
-    var result: String?
-    _ = line.contains(at: path) { text in
-      result = text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-      return true
-    }
-    return result
-  }
-
-  /// The exact bytes of a name.
-  private static func name(_ line: borrowing LogLine, _ path: JSONPath, _ raw: JSONPath) -> [UInt8]? {
-    var name: [UInt8]?
-    _ = line.name(path, raw: raw) { bytes in
-      name = bytes.withUnsafeBytes { Array($0) }
-      return true
-    }
-    return name
   }
 
   private mutating func append(_ entry: Entry, to node: Int32) {
@@ -208,6 +173,7 @@ package struct Trail: Sendable {
   /// Makes room: of the chain from every name only the newest entries stay, no fewer than it takes.
   private mutating func forgetOldest() {
     for count in [1000, 30, 1] as [UInt16] where entries.count > entryLimit / 2 { keepNewest(count) }
+    isFull = entries.count > entryLimit / 2
   }
 
   private mutating func keepNewest(_ count: UInt16) {

@@ -76,7 +76,10 @@ struct CheckExplanation {
   private func isRunning() -> Bool {
     guard let answer = try? LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", seconds: 5) else { return false }
     var line = LogLine()
-    return line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) && line.string("log.directory") == log
+    guard line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))), let written = line.string("log.directory"),
+      let place = PathIdentity(path: Array(log.utf8))
+    else { return false }
+    return place == PathIdentity(path: Array(written.utf8))
   }
 
   /// The keys of the kernel's rules that cover a path, writing and attributes, "" for a rule without any; nil where the kernel does not tell.
