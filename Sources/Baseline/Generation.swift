@@ -22,7 +22,7 @@ package enum GenerationChoice: Sendable {
 }
 
 extension Store {
-  private static let columns = "id, created_ms, host, config_sha256, files, bytes"
+  static let columns = "id, created_ms, host, config_sha256, files, bytes"
 
   private func generation(_ row: Statement) -> Generation {
     Generation(
@@ -74,6 +74,7 @@ extension Store {
     let kept = all.enumerated().filter { $0.offset == all.count - 1 || $0.offset >= all.count - keepCount && $0.element.createdMs >= ms }
     guard let oldest = kept.first?.element.id, oldest != all.first?.id else { return 0 }
     try database.run("DELETE FROM object WHERE until <= \(oldest); DELETE FROM generation WHERE id < \(oldest);")
+    try database.run("DELETE FROM signature WHERE generation < \(oldest)")
     try database.run(
       "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM object o WHERE (o.directory, o.name) = (content.directory, content.name))")
     try database.run("DELETE FROM directory WHERE id NOT IN (SELECT directory FROM object);")

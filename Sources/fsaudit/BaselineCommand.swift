@@ -19,7 +19,7 @@ struct BaselineCommand: ParsableCommand {
       """,
     subcommands: [
       BaselineInit.self, BaselineUpdate.self, BaselineList.self, BaselineShow.self, BaselineExport.self,
-      BaselinePathCheck.self, BaselineImport.self,
+      BaselineSign.self, BaselineVerify.self, BaselinePathCheck.self, BaselineImport.self,
     ])
 }
 
