@@ -28,6 +28,9 @@ package struct Ledger: Sendable {
     package var rules: [Rule]
     /// The directory that the rules hang on, as it was when they were added (``identity(of:)``); empty where they hang on none.
     package var identity: String
+
+    /// Whether the line puts its rules in front of the others (`-A`).
+    var isPrepended: Bool { ruleArguments(line: line).flatMap { try? RuleLine($0) }?.operation == .prepend }
   }
 
   /// A setting of the kernel that the ledger's process has changed, and puts back.

@@ -54,8 +54,7 @@ extension RuleBook {
     for entry in try Ledger(path: ledgerPath).entries where Ledger.identity(of: entry.rules) == entry.identity {
       let missing = entry.rules.filter { !kernel.contains($0) }
       if missing.isEmpty { continue }
-      let isFirst = ruleArguments(line: entry.line).flatMap { try? RuleLine($0) }?.operation == .prepend
-      do { try change(missing.map { isFirst ? .prepend($0) : .append($0) }) } catch {
+      do { try change(missing.map { entry.isPrepended ? .prepend($0) : .append($0) }) } catch {
         throw named(error, printable(String(decoding: entry.line, as: UTF8.self)))
       }
       added += missing
@@ -65,26 +64,37 @@ extension RuleBook {
 
   /// Adds those of our rules anew that watch a directory in which something has been mounted: the kernel watches what is mounted there when a
   /// rule is added, and nothing that comes later (kernel/audit_tree.c audit_add_tree_rule; what `-q` offers tags the trees of all rules there).
+  /// Our rules keep their order.
   /// - Returns: the lines, printable.
+  /// - Throws: the first thing that went wrong; what had been taken away by then is back, as far as the kernel allows.
   package mutating func follow(mounts: [[UInt8]]) throws(Failure) -> [String] {
     let lock = try locked()
     defer { withExtendedLifetime(lock) {} }
-    let kernel = Set(try rules())
-    var lines: [String] = []
-    var again: [RulePlan.Step] = []
-    for entry in try Ledger(path: ledgerPath).entries {
-      let concerned = entry.rules.filter { rule in
-        kernel.contains(rule) && rule.fields.contains { field in field.id == AUDIT_DIR && mounts.contains { Self.isBelow($0, field.text) } }
-      }
-      if concerned.isEmpty { continue }
-      let isFirst = ruleArguments(line: entry.line).flatMap { try? RuleLine($0) }?.operation == .prepend
-      again += concerned.map { isFirst ? .prepend($0) : .append($0) }
-      lines.append(printable(String(decoding: entry.line, as: UTF8.self)))
+    let kernel = try rules()
+    let entries = try Ledger(path: ledgerPath).entries
+    func isConcerned(_ rule: Rule) -> Bool {
+      rule.fields.contains { field in field.id == AUDIT_DIR && mounts.contains { Self.isBelow($0, field.text) } }
     }
+    let present = Set(kernel)
+    let lines = entries.filter { $0.rules.contains { present.contains($0) && isConcerned($0) } }
+      .map { printable(String(decoding: $0.line, as: UTF8.self)) }
+    if lines.isEmpty { return [] }
+    let ours = Set(entries.flatMap(\.rules))
+    let prepended = Set(entries.filter(\.isPrepended).flatMap(\.rules))
+    let mine = kernel.filter(ours.contains)
     // rules for one directory share what the kernel keeps of it: all of them have to go before the first comes again
     var fault: SystemError?
-    for step in again.map({ .delete($0.rule) }) + again {
+    for (index, rule) in mine.filter(isConcerned).enumerated() where fault == nil {
+      do { try send(.delete(rule)) } catch { fault = error }
+      pause(after: index)
+    }
+    // each that is prepended comes before those that were, so the last of them is the first to be added
+    let wishes = mine.filter(prepended.contains).reversed().map { RulePlan.Wish($0, prepend: true) }
+    let steps = RulePlan.steps(
+      kernel: try rules(), ours: ours, wishes: wishes + mine.filter { !prepended.contains($0) }.map { RulePlan.Wish($0) })
+    for (index, step) in steps.enumerated() {
       do { try send(step) } catch { fault = fault ?? error }
+      pause(after: index)
     }
     if let fault { throw named(fault, lines.joined(separator: ", ")) }
     return lines

@@ -39,7 +39,7 @@ package final class Service {
   var rules: [Rule] = []
   /// ``ReceiverCounters/ruleChanges`` when the receiver was last told what the rules cover.
   var coveredChanges: UInt64 = 0
-  private var kernel = KernelStatus()
+  var kernel = KernelStatus()
   private var gapCounts: [GapReason: UInt64] = [:]
   private var rates = Rates()
 
@@ -49,8 +49,10 @@ package final class Service {
   var missing = MissingRules()
   /// Lines whose path is gone, or which the kernel refuses: told once.
   var inactive: Set<String> = []
-  /// Where something is mounted.
-  var mounts: Set<[UInt8]> = []
+  /// What is mounted, as far as the rules have followed.
+  var mounts: Set<Mount> = []
+  /// Since when they cannot follow.
+  var mountsFaultMs: Int64?
   /// When the rules were last looked after.
   var rulesSeenMs = milliseconds(CLOCK_REALTIME)
   private var ruleChanges: UInt64 = 0
@@ -107,7 +109,7 @@ package final class Service {
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
-      mounts = mountPoints()
+      mounts = Set(mountTable())
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
       // auditd's plugins live with what auditd has set
@@ -164,13 +166,20 @@ package final class Service {
     let poll = try Poll()
     try poll.add(signals.descriptor.raw, tag: 0)
     try poll.add(control.descriptor.raw, tag: 1)
+    let mountinfo = try Descriptor.open("/proc/self/mountinfo", O_RDONLY)
+    try poll.add(mountinfo.raw, tag: 2, input: false)
+    var haveMountsChanged = false
+    var nextMounts: Int64 = 0
     let interval = settings.daemon.statusInterval.milliseconds
     var nextLook = milliseconds(CLOCK_MONOTONIC) + interval
     var heartbeat: UInt64 = 0
     var silentSince = milliseconds(CLOCK_MONOTONIC)
     while true {
       var isAsked = false
-      try poll.wait(milliseconds: 1000) { tag, _ in if tag == 1 { isAsked = true } }
+      try poll.wait(milliseconds: haveMountsChanged ? 100 : 1000) { tag, _ in
+        if tag == 1 { isAsked = true }
+        if tag == 2 { haveMountsChanged = true }
+      }
       while let signal = signals.next() {
         switch signal {
         case SIGHUP: reload(&audit)
@@ -179,6 +188,12 @@ package final class Service {
         }
       }
       let now = milliseconds(CLOCK_MONOTONIC)
+      // a host that starts many containers has many
+      if haveMountsChanged, now >= nextMounts {
+        haveMountsChanged = false
+        followMounts()
+        nextMounts = now + 100
+      }
       let counters = mailbox.counters
       // rules that somebody changes are looked at at once
       if now >= nextLook || counters.ruleChanges != ruleChanges {

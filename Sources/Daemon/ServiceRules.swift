@@ -123,28 +123,47 @@ extension Service {
     rulesSeenMs = now
   }
 
-  /// Sees to what has been mounted in a watched directory.
+  /// Sees to what has been mounted in a watched directory. What fails is tried again at the next look, and is one gap.
   func followMounts() {
-    let now = mountPoints()
-    let new = now.subtracting(mounts)
-    mounts = now
-    if new.isEmpty { return }
+    let table = Set(mountTable())
+    let new = table.subtracting(mounts)
+    var lines: [String] = []
     do throws(Failure) {
-      var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-      let lines = try book.follow(mounts: Array(new))
-      if lines.isEmpty { return }
-      let text = lines.briefly
-      log.notice("something was mounted in a watched directory and is watched from now on: \(text)")
-      report(
-        Gap(
-          .coverage, sinceMs: rulesSeenMs, untilMs: milliseconds(CLOCK_REALTIME),
-          detail: "something was mounted in a watched directory: \(text)"))
-    } catch { log.error("the rules cannot follow a new mount: \(error)") }
+      if !new.isEmpty {
+        var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
+        lines = try book.follow(mounts: new.map(\.point))
+      }
+    } catch {
+      // before the next boot, trying again helps nothing
+      let isLocked = kernel.enabled == 2
+      if isLocked { mounts = table }
+      if mountsFaultMs != nil, !isLocked { return }
+      log.error("\(Self.mountsFault): \(error)")
+      reportMounts("\(Self.mountsFault): \(error)")
+      mountsFaultMs = mountsFaultMs ?? rulesSeenMs
+      return
+    }
+    mounts = table
+    if !lines.isEmpty {
+      log.notice("something was mounted in a watched directory and is watched from now on: \(lines.briefly)")
+      reportMounts("something was mounted in a watched directory: \(lines.briefly)")
+    } else if mountsFaultMs != nil, kernel.enabled != 2 {
+      reportMounts(Self.mountsFault)
+    }
+    if kernel.enabled != 2 { mountsFaultMs = nil }
   }
+
+  /// The time in which something was mounted and not watched.
+  private func reportMounts(_ detail: String) {
+    report(Gap(.coverage, sinceMs: mountsFaultMs ?? rulesSeenMs, untilMs: milliseconds(CLOCK_REALTIME), detail: detail))
+  }
+
+  private static let mountsFault = "the rules cannot follow a new mount"
 
   /// At the end: the stretches that are still open.
   func reportUncovered() {
     if let since = faultSinceMs { reportFault(since) }
+    if mountsFaultMs != nil { reportMounts(Self.mountsFault) }
     guard let open = missing.stretch else { return }
     report(
       Gap(

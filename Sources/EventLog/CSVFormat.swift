@@ -7,6 +7,9 @@ import AuditWire
 struct CSVFormat: ~Copyable {
   private(set) var bytes = ByteBuffer(capacity: 1 << 10)
   private var isFirst = true
+  private var field: CSVField
+
+  init(isTerminal: Bool) { field = CSVField(isTerminal: isTerminal) }
 
   /// The columns: a name, and where its value comes from.
   private static let columns: [(name: StaticString, field: LineField)] = [
@@ -80,8 +83,26 @@ struct CSVFormat: ~Copyable {
 
   private mutating func put(_ text: [UInt8]) { put(text.span.bytes) }
 
-  private mutating func put(_ text: RawSpan) {
-    guard Self.needsQuotes(text) else { return bytes.append(text) }
+  private mutating func put(_ text: RawSpan) { field.put(text, to: &bytes) }
+}
+
+/// A field of CSV.
+struct CSVField: ~Copyable {
+  /// Only where a terminal would obey what names hold: elsewhere the data stays as it is.
+  private let isTerminal: Bool
+  private var cells = TextCells(colour: false)
+
+  init(isTerminal: Bool) { self.isTerminal = isTerminal }
+
+  mutating func put(_ text: RawSpan, to bytes: inout ByteBuffer) {
+    guard isTerminal else { return Self.put(text, to: &bytes) }
+    cells.removeAll()
+    cells.name(text)
+    cells.bytes.withBytes { Self.put($0, to: &bytes) }
+  }
+
+  private static func put(_ text: RawSpan, to bytes: inout ByteBuffer) {
+    guard needsQuotes(text) else { return bytes.append(text) }
     bytes.append(UInt8(ascii: "\""))
     var start = 0
     while let quote = text.firstIndex(of: UInt8(ascii: "\""), from: start, before: text.byteCount) {
@@ -94,7 +115,7 @@ struct CSVFormat: ~Copyable {
   }
 
   /// Whether a field must be in quotes.
-  static func needsQuotes(_ text: RawSpan) -> Bool {
+  private static func needsQuotes(_ text: RawSpan) -> Bool {
     // an empty text, unlike an absent one, is ""
     guard !text.isEmpty else { return true }
     switch text.byte(0) {

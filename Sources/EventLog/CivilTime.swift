@@ -58,9 +58,6 @@ package func instant(isoUTC text: RawSpan) -> Int64? {
   return (days * 86400 + hour * 3600 + minute * 60 + second) * 1000 + fraction
 }
 
-/// The same of a part of an array.
-func instant(isoUTC text: ArraySlice<UInt8>) -> Int64? { instant(isoUTC: Array(text).span.bytes) }
-
 private func number(_ text: RawSpan, _ start: Int, _ count: Int) -> Int64? {
   var value: Int64 = 0
   for at in start..<start &+ count {

@@ -92,7 +92,8 @@ struct CountTable: ~Copyable {
 
   /// The rows, the most frequent first; equal ones in the order of their bytes.
   /// - Parameter top: how many; nil for all.
-  func sorted(top: Int?) -> ArraySlice<Row> {
+  /// - Returns: them, and what all others say together; nil if there are none.
+  func ranked(top: Int?) -> (shown: ArraySlice<Row>, rest: (rows: Int, row: Row)?) {
     let all = rows.sorted { one, other in
       if one.count != other.count { return one.count > other.count }
       return keys.withBytes { bytes in
@@ -103,21 +104,14 @@ struct CountTable: ~Copyable {
         return left.byteCount < right.byteCount
       }
     }
-    return all.prefix(top ?? all.count)
-  }
-
-  /// What all rows say together that are not among `shown`; nil if there are none.
-  func rest(behind shown: ArraySlice<Row>) -> (rows: Int, row: Row)? {
-    let hidden = rows.count - shown.count
-    guard hidden > 0 || others.count > 0 else { return nil }
-    var all = others
-    var sums: (count: UInt64, failed: UInt64) = (others.count, others.failed)
-    for row in rows {
-      (sums.count, sums.failed) = (sums.count + row.count, sums.failed + row.failed)
-      (all.firstMs, all.lastMs) = (min(all.firstMs, row.firstMs), max(all.lastMs, row.lastMs))
+    let shown = all.prefix(top ?? all.count)
+    let hidden = all[shown.endIndex...]
+    guard !hidden.isEmpty || others.count > 0 else { return (shown, nil) }
+    var rest = others
+    for row in hidden {
+      (rest.count, rest.failed) = (rest.count + row.count, rest.failed + row.failed)
+      (rest.firstMs, rest.lastMs) = (min(rest.firstMs, row.firstMs), max(rest.lastMs, row.lastMs))
     }
-    for row in shown { (sums.count, sums.failed) = (sums.count - row.count, sums.failed - row.failed) }
-    (all.count, all.failed) = sums
-    return (hidden, all)
+    return (shown, (hidden.count, rest))
   }
 }

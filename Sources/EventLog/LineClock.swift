@@ -27,7 +27,7 @@ struct LineClock {
     let text = line.extracting(value.range)
     // 2026-11-20T23:32:51.738Z
     guard text.byteCount == 24, text.byte(19) == UInt8(ascii: "."), text.byte(23) == UInt8(ascii: "Z") else {
-      return instant(isoUTC: text.withUnsafeBytes { Array($0) }[...])
+      return instant(isoUTC: text)
     }
     let words = (text.word(0), text.word(8), text.word(11))
     var part: Int64 = 0
@@ -37,7 +37,7 @@ struct LineClock {
       part = part * 10 + Int64(digit - UInt8(ascii: "0"))
     }
     if words != stamp {
-      guard let ms = instant(isoUTC: text.withUnsafeBytes { Array($0) }[...]) else { return nil }
+      guard let ms = instant(isoUTC: text) else { return nil }
       (stamp, stampSeconds) = (words, (ms - part) / 1000)
     }
     return stampSeconds * 1000 + part

@@ -20,6 +20,8 @@ package struct TextStyle: Sendable {
   /// The terminal's width, which the path column fills; nil for a pipe, which gets the full date.
   /// Nothing is ever cut: what is too long pushes the rest to the right.
   package var columns: Int?
+  /// Whether a terminal reads it, which would obey what names hold.
+  package var isTerminal: Bool
   /// False where the rule key is none of the reader's.
   package var showsKeys: Bool
   /// True where lines of several hosts come together.
@@ -27,9 +29,11 @@ package struct TextStyle: Sendable {
   /// False for the local zone.
   package var isUTC: Bool
 
-  package init(colour: Bool, columns: Int?, showsKeys: Bool = true, showsHosts: Bool = false, isUTC: Bool = false) {
+  package init(colour: Bool, columns: Int?, isTerminal: Bool = false, showsKeys: Bool = true, showsHosts: Bool = false, isUTC: Bool = false)
+  {
     self.colour = colour
     self.columns = columns
+    self.isTerminal = isTerminal
     self.showsKeys = showsKeys
     self.showsHosts = showsHosts
     self.isUTC = isUTC

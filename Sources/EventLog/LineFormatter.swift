@@ -18,6 +18,11 @@ package final class LineFormatter: @unchecked Sendable {
     try state.format(line, nowMs: nowMs, body)
   }
 
+  /// Lends a line that is no JSON, said to be so in the words of the format.
+  package func unreadable<Fault: Error>(_ line: RawSpan, _ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
+    try state.unreadable(line, body)
+  }
+
   /// Lends what comes before the first line: the header of CSV. Not called for the other formats.
   package func header<Fault: Error>(_ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
     try state.header(body)
@@ -28,13 +33,14 @@ package final class LineFormatter: @unchecked Sendable {
     var fields = LineFields()
     var text: TextFormat
     var long: LongFormat
-    var csv = CSVFormat()
+    var csv: CSVFormat
     var ocsf = OCSFFormat()
 
     init(_ format: LineFormat, _ style: TextStyle) {
       self.format = format
       text = TextFormat(style)
       long = LongFormat(style)
+      csv = CSVFormat(isTerminal: style.isTerminal)
     }
 
     mutating func header<Fault: Error>(_ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
@@ -44,24 +50,48 @@ package final class LineFormatter: @unchecked Sendable {
       try csv.bytes.withBytes(body)
     }
 
-    mutating func format<Fault: Error>(_ line: RawSpan, nowMs: Int64, _ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
+    mutating func unreadable<Fault: Error>(_ line: RawSpan, _ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
       switch format {
       case .json, .raw: try body(line)
       case .text:
         text.cells.removeAll()
-        if fields.scan(line) { text.add(fields, line, nowMs: nowMs) } else { text.cells.unreadable(line) }
+        text.cells.unreadable(line)
         try text.cells.bytes.withBytes(body)
       case .long:
         long.cells.removeAll()
-        if fields.scan(line) { long.add(fields, line) } else { long.cells.unreadable(line) }
+        long.cells.unreadable(line)
         try long.cells.bytes.withBytes(body)
       case .csv:
         csv.begin()
-        if fields.scan(line) { csv.add(fields, line) } else { csv.addUnreadable(line) }
+        csv.addUnreadable(line)
         try csv.bytes.withBytes(body)
       case .ocsf:
         ocsf.json.removeAll()
-        if fields.scan(line) { ocsf.add(fields, line) } else { ocsf.addUnreadable(line) }
+        ocsf.addUnreadable(line)
+        try ocsf.json.withBytes(body)
+      }
+    }
+
+    mutating func format<Fault: Error>(_ line: RawSpan, nowMs: Int64, _ body: (RawSpan) throws(Fault) -> Void) throws(Fault) {
+      if format == .json || format == .raw { return try body(line) }
+      guard fields.scan(line) else { return try unreadable(line, body) }
+      switch format {
+      case .json, .raw: break
+      case .text:
+        text.cells.removeAll()
+        text.add(fields, line, nowMs: nowMs)
+        try text.cells.bytes.withBytes(body)
+      case .long:
+        long.cells.removeAll()
+        long.add(fields, line)
+        try long.cells.bytes.withBytes(body)
+      case .csv:
+        csv.begin()
+        csv.add(fields, line)
+        try csv.bytes.withBytes(body)
+      case .ocsf:
+        ocsf.json.removeAll()
+        ocsf.add(fields, line)
         try ocsf.json.withBytes(body)
       }
     }

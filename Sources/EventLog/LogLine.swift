@@ -170,12 +170,9 @@ package struct LogLine: Sendable {
   /// The same of every string and number in the line.
   func containsAnywhere(_ test: (RawSpan) -> Bool) -> Bool { tokens[..<count].contains { holds($0, test) } }
 
-  /// Whether there is a string or number at `path`.
-  func hasText(at path: JSONPath) -> Bool { contains(at: path) { _ in true } }
-
   /// Whether the exact bytes of a name, as in ``name(_:raw:)``, fulfil `test`.
   package func name(_ path: JSONPath, raw: JSONPath, _ test: (RawSpan) -> Bool) -> Bool {
-    if hasText(at: raw), let exact = hex(raw) { return test(exact.span.bytes) }
+    if let exact = hex(raw) { return test(exact.span.bytes) }
     return contains(at: path, test)
   }
 

@@ -128,7 +128,7 @@ struct OCSFFormat: ~Copyable {
   /// `actor`: the process with the user whose rights it has, and the user who logged in.
   private mutating func process(_ fields: borrowing LineFields, _ line: RawSpan) {
     var isFirst = true
-    if let pid = fields.text(.pid) {
+    if let pid = fields.text(.pid), pid.kind == .number {
       json.raw("\"process\":{\"pid\":")
       json.raw(bytes: line.extracting(pid.range))
       if let name = fields.text(.processName) ?? fields.text(.executable) { member(",\"name\":", name, line) }
@@ -140,7 +140,7 @@ struct OCSFFormat: ~Copyable {
         json.raw("}")
       }
       commandLine(fields[.arguments], line)
-      if let parent = fields.text(.parentPid) {
+      if let parent = fields.text(.parentPid), parent.kind == .number {
         json.raw(",\"parent_process\":{\"pid\":")
         json.raw(bytes: line.extracting(parent.range))
         json.raw("}")

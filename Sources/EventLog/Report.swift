@@ -240,8 +240,10 @@ struct Timeline {
     var next = time
     next.tm_mday += 1
     let (start, end) = (Int64(mktime(&time)) * 1000, Int64(mktime(&next)) * 1000)
-    // a zone whose midnight does not exist, and times that mktime(3) does not know
-    return start <= ms && ms < end ? start..<end : ms..<ms + 1
+    if start <= ms && ms < end { return start..<end }
+    // a day that begins twice, or does not, as mktime(3) sees it: its hours are told one by one
+    let hour = (seconds - intoHour) * 1000
+    return hour..<hour + 3_600_000
   }
 
   /// The steps in order of time. Where there are not too many, those without anything in between as well: what is quiet is seen.

@@ -3,6 +3,10 @@ import AuditWire
 /// Reports as JSON and CSV.
 struct ReportData: ~Copyable {
   private(set) var json = JSONWriter(capacityBytes: 4 << 10)
+  private var csv: CSVField
+  private var scratch = ByteBuffer()
+
+  init(isTerminal: Bool) { csv = CSVField(isTerminal: isTerminal) }
 
   // MARK: JSON: one object
 
@@ -77,7 +81,7 @@ struct ReportData: ~Copyable {
         json.raw("}")
       }
     } else if let table = report.table(kind) {
-      let shown = table.counts.sorted(top: top)
+      let (shown, rest) = table.counts.ranked(top: top)
       for (index, row) in shown.enumerated() {
         json.raw(index > 0 ? ",{" : "{")
         for (name, part) in zip(kind.columns, table.parts(of: row)) { member(name, part) }
@@ -85,7 +89,7 @@ struct ReportData: ~Copyable {
         numbers(row, isFirst: true)
         json.raw("}")
       }
-      if let rest = table.counts.rest(behind: shown) {
+      if let rest {
         json.raw("],\"others\":{\"rows\":")
         json.integer(UInt64(rest.rows))
         numbers(rest.row, isFirst: false)
@@ -169,7 +173,7 @@ struct ReportData: ~Copyable {
       }
     }
     guard let table = report.table(kind) else { return }
-    let shown = table.counts.sorted(top: top)
+    let (shown, rest) = table.counts.ranked(top: top)
     for row in shown {
       begin(&json)
       csvNumbers(row)
@@ -179,7 +183,7 @@ struct ReportData: ~Copyable {
       }
       end(&json)
     }
-    guard let rest = table.counts.rest(behind: shown) else { return }
+    guard let rest else { return }
     begin(&json)
     csvNumbers(rest.row)
     json.raw(",(others)")
@@ -206,13 +210,10 @@ struct ReportData: ~Copyable {
   }
 
   private mutating func field(_ text: [UInt8]) {
-    guard CSVFormat.needsQuotes(text.span.bytes), !text.isEmpty else { return json.raw(text) }
-    json.raw("\"")
-    for byte in text {
-      if byte == UInt8(ascii: "\"") { json.raw("\"") }
-      json.raw(byte: byte)
-    }
-    json.raw("\"")
+    if text.isEmpty { return }
+    scratch.truncate(to: 0)
+    csv.put(text.span.bytes, to: &scratch)
+    scratch.withBytes { json.raw(bytes: $0) }
   }
 }
 
@@ -231,7 +232,7 @@ extension Report {
       if kind == .summary { text.addSummary(self, top: top ?? 10, origin: origin) } else { text.add(kind, self, top: top) }
       return try text.cells.bytes.withBytes(body)
     }
-    var data = ReportData()
+    var data = ReportData(isTerminal: style.isTerminal)
     switch (format, kind) {
     case (.json, .summary): data.addSummaryJSON(self, top: top ?? 10, origin: origin)
     case (.json, _): data.addJSON(kind, self, top: top)

@@ -110,7 +110,7 @@ struct ReportPage: ~Copyable {
   }
 
   private mutating func add(_ table: ReportTable, top: Int) {
-    let shown = table.counts.sorted(top: top)
+    let (shown, rest) = table.counts.ranked(top: top)
     raw("<section id=\"")
     raw(Array(table.kind.rawValue.utf8))
     raw("\"><h2>")
@@ -134,7 +134,7 @@ struct ReportPage: ~Copyable {
       raw("</tr>\n")
     }
     raw("</tbody>")
-    if let rest = table.counts.rest(behind: shown) {
+    if let rest {
       raw("<tfoot>")
       numbers(rest.row)
       raw("<td class=\"dim\">")

@@ -71,7 +71,7 @@ struct ReportText: ~Copyable {
   // MARK: tables
 
   private mutating func rows(_ table: ReportTable, top: Int?) {
-    let shown = table.counts.sorted(top: top)
+    let (shown, rest) = table.counts.ranked(top: top)
     if shown.isEmpty { return cells.words("  none\n") }
     cells.styled(.dim) { cells in
       cells.words("    count   failed first               last                ")
@@ -86,7 +86,7 @@ struct ReportText: ~Copyable {
       name(table, row)
       cells.words("\n")
     }
-    guard let rest = table.counts.rest(behind: shown) else { return }
+    guard let rest else { return }
     numbers(rest.row)
     cells.words(" (")
     if rest.rows > 0 { number(UInt64(rest.rows)) }
@@ -163,13 +163,13 @@ struct ReportText: ~Copyable {
     }
     if let hosts = report.table(.hosts) {
       label("\nHosts")
-      let shown = hosts.counts.sorted(top: 10)
+      let (shown, rest) = hosts.counts.ranked(top: 10)
       for (index, row) in shown.enumerated() {
         if index > 0 { cells.words(", ") }
         let name = hosts.parts(of: row)[0]
         cells.quoted(name.span.bytes)
       }
-      if let rest = hosts.counts.rest(behind: shown) {
+      if let rest {
         cells.words(" and ")
         number(UInt64(rest.rows))
         cells.words(" others")

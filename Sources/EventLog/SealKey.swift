@@ -141,6 +141,15 @@ package final class SealKeyFile {
     try newest(in: try Descriptor.open(directory + "/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))?.key
   }
 
+  /// The same for a verifier, which has to know why there is none.
+  package static func kept(in directory: String) -> KeptKey {
+    do throws(SystemError) {
+      return try key(in: directory).map(KeptKey.key) ?? .missing
+    } catch {
+      return error.code == .permissionDenied ? .unknown : .missing
+    }
+  }
+
   /// The chain's first key, if it is still there.
   package static func initialKey(in directory: String) throws(SystemError) -> SealKey? {
     do throws(SystemError) {
@@ -169,13 +178,12 @@ package final class SealKeyFile {
     return found
   }
 
-  /// Keeps a newer key and overwrites the older one.
-  /// - Parameter forced: whether it is to be on the disk before the older one goes.
-  func store(_ key: SealKey, forced: Bool) throws(SystemError) {
+  /// Keeps a newer key and, once it is on the disk, overwrites the older one.
+  func store(_ key: SealKey) throws(SystemError) {
     if key.number == number { return }
     let next = 1 - slot
     try write(key.stored, slot: next)
-    if forced { try file.synchronizeData() }
+    try file.synchronizeData()
     try write([UInt8](repeating: 0, count: SealKey.storedBytes), slot: slot)
     (slot, number) = (next, key.number)
   }

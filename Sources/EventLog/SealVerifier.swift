@@ -1,5 +1,14 @@
 import AuditWire
 
+/// What is known of the key that the daemon keeps for the next seal.
+package enum KeptKey: Sendable {
+  /// Nothing: it is another host's log, or may not be read.
+  case unknown
+  /// The daemon's host has none, or nothing that is one.
+  case missing
+  case key(SealKey)
+}
+
 /// Checks a log against its seals, from its oldest line to its newest, in constant memory.
 ///
 ///     verifier.begin("events.jsonl")
@@ -223,14 +232,23 @@ package struct SealVerifier: ~Copyable {
   // MARK: the end
 
   /// The end of the log.
-  /// - Parameter next: the key that the daemon keeps, which knows how many seals there have been; nil if it is not known.
-  package mutating func finish(next: SealKey? = nil) {
+  /// - Parameter next: knows how many seals there have been.
+  package mutating func finish(next: KeptKey = .unknown) {
     let place = SealPlace(file: file, line: line)
     report.linesAfter = lines.count
     if let last {
       (report.lastNumber, report.lastTimeMs, report.lastHash) = (last.seal.number, last.timeMs, last.hash)
     }
-    if let next { check(next, at: place) }
+    switch next {
+    case .unknown: break
+    case .missing:
+      if let last {
+        find(
+          .key, place, last.seal.number,
+          "\(SealKeyFile.name) is gone, or holds no key: whether the log was cut off after seal \(last.seal.number), nobody can tell")
+      }
+    case .key(let key): check(key, at: place)
+    }
     for anchor in anchors {
       if let last, anchor.chain == last.chain, anchor.number > last.seal.number {
         find(

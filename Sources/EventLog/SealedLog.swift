@@ -10,9 +10,9 @@ package struct SealedLog: Sendable {
 
   /// Checks every segment, the oldest first, also while the log is being written, rotated and compressed.
   /// - Parameters:
-  ///   - next: what ``SealKeyFile`` held before this was called.
+  ///   - next: what ``SealKeyFile/kept(in:)`` said before this was called.
   ///   - body: gets the findings as they come.
-  package func verify(with verifier: inout SealVerifier, next: SealKey?, _ body: (SealFinding) -> Void) throws(SystemError) {
+  package func verify(with verifier: inout SealVerifier, next: KeptKey, _ body: (SealFinding) -> Void) throws(SystemError) {
     var (live, segments) = try snapshot()
     var isFirst = true
     while let segment = segments.first {

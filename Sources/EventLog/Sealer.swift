@@ -122,8 +122,7 @@ package final class Sealer {
   }
 
   /// Brings the key on disk up to date, once what was sealed with the old ones is on it.
-  /// - Parameter forced: whether it is to be on the disk, as the log is.
-  func storeKey(forced: Bool) throws(SystemError) { try keyFile.store(key, forced: forced) }
+  func storeKey() throws(SystemError) { try keyFile.store(key) }
 
   // MARK: what an earlier run left
 

@@ -185,9 +185,10 @@ package final class SegmentWriter {
   }
 
   /// Keeps the next key in place of those that are used up.
-  private func storeKey(forced: Bool) {
+  private func storeKey() {
+    guard let sealer else { return }
     do throws(SystemError) {
-      try sealer?.storeKey(forced: forced)
+      try sealer.storeKey()
       status.sealFailed(nil)
     } catch { status.sealFailed(error.code) }
   }
@@ -197,7 +198,7 @@ package final class SegmentWriter {
     case .none:
       if monotonicMs - lastSyncMs >= 1000 {
         lastSyncMs = monotonicMs
-        storeKey(forced: false)
+        storeKey()
       }
       return
     case .everyBatch: if !afterBatch { return }
@@ -210,10 +211,10 @@ package final class SegmentWriter {
 
   /// Forces the file to the disk. What a failure takes is a gap: the kernel forgets the pages that it could not write.
   private func synchronize(_ file: LiveFile) {
-    if policy.sync == .none { return storeKey(forced: false) }
+    if policy.sync == .none { return storeKey() }
     do throws(SystemError) {
       try file.synchronize()
-      storeKey(forced: true)
+      storeKey()
     } catch {
       status.failed(error.code)
       gaps.append(Gap(.writeFailed, losing: file.takeUnsynced(), detail: "\(name(of: error.code)) from fdatasync"))

@@ -11,7 +11,8 @@ package struct Poll: ~Copyable, Sendable {
   }
 
   /// Watches `descriptor` for input (and, always, for errors and hang-ups); `tag` comes back from ``wait``.
-  /// - Parameter input: false to hear of errors and hang-ups alone (a pipe's reader going away).
+  /// - Parameter input: false to hear of errors and hang-ups alone (a pipe's reader going away; a change of /proc/self/mountinfo, which
+  ///   is told once).
   package borrowing func add(_ descriptor: Int32, tag: UInt64, input: Bool = true) throws(SystemError) {
     var event = epoll_event()
     event.events = input ? EPOLLIN.rawValue : 0

@@ -13,6 +13,8 @@ package func isTerminalHazard(_ scalar: UInt32) -> Bool {
 
 /// What stdout is, for output that people read.
 package struct Terminal: Sendable {
+  /// Whether it is one.
+  package let isTerminal: Bool
   /// Whether colours are wanted: a terminal that knows them, and no NO_COLOR (no-color.org).
   package let hasColour: Bool
   /// The width in columns; nil if stdout is no terminal, or one that does not say.
@@ -20,7 +22,7 @@ package struct Terminal: Sendable {
 
   package init(descriptor: Int32 = 1) {
     func setting(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
-    let isTerminal = isatty(descriptor) == 1
+    isTerminal = isatty(descriptor) == 1
     hasColour = isTerminal && setting("NO_COLOR").isEmpty && setting("TERM") != "dumb"
     let width = isTerminal ? Int(linux_terminal_columns(descriptor)) : 0
     columns = width > 0 ? width : nil

@@ -85,29 +85,44 @@ private func examine(_ directory: Int32, _ name: [CChar]) -> WalkedObject? {
   )
 }
 
-/// Each mount's super block device, which is what kernel audit logs as `dev=`, by mount id: /proc/self/mountinfo,
-/// proc_pid_mountinfo(5).
-package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
-  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [:] }
-  var devices: [UInt64: (major: UInt32, minor: UInt32)] = [:]
-  for line in text.split(separator: UInt8(ascii: "\n")) {
-    let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
-    guard fields.count > 2, let mount = UInt64(String(decoding: fields[0], as: UTF8.self)) else { continue }
+/// One line of /proc/self/mountinfo, proc_pid_mountinfo(5), without what a remount changes.
+package struct Mount: Hashable, Sendable {
+  /// statx stx_mnt_id. Used again once the mount is gone.
+  package let id: UInt64
+  /// The super block's device, which is what kernel audit logs as `dev=`.
+  package let major: UInt32
+  package let minor: UInt32
+  /// What of the file system is mounted, as a path in it.
+  package let root: [UInt8]
+  /// Where, as this process sees it.
+  package let point: [UInt8]
+  /// The file system's type, `ext4`.
+  package let type: [UInt8]
+
+  /// nil for anything else than such a line.
+  init?(_ line: ArraySlice<UInt8>) {
+    let fields = line.split(separator: UInt8(ascii: " "))
+    guard fields.count > 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
+      let dash = fields[6...].firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 1 < fields.count
+    else { return nil }
     let numbers = fields[2].split(separator: UInt8(ascii: ":")).compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
-    if numbers.count == 2 { devices[mount] = (numbers[0], numbers[1]) }
+    if numbers.count != 2 { return nil }
+    self.id = id
+    (major, minor) = (numbers[0], numbers[1])
+    (root, point) = (unescapedOctal(fields[3]), unescapedOctal(fields[4]))
+    type = unescapedOctal(fields[dash + 1])
   }
-  return devices
 }
 
-/// Where something is mounted, as this process sees it: /proc/self/mountinfo, proc_pid_mountinfo(5).
-package func mountPoints() -> Set<[UInt8]> {
+/// What is mounted, as this process sees it; empty where /proc cannot be read.
+package func mountTable() -> [Mount] {
   guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [] }
-  var points: Set<[UInt8]> = []
-  for line in text.split(separator: UInt8(ascii: "\n")) {
-    let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-    if fields.count > 4 { points.insert(unescapedOctal(fields[4])) }
-  }
-  return points
+  return text.split(separator: UInt8(ascii: "\n")).compactMap(Mount.init)
+}
+
+/// Each mount's super block device by mount id.
+package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
+  Dictionary(mountTable().map { ($0.id, ($0.major, $0.minor)) }) { first, _ in first }
 }
 
 /// Blank, tab, newline and backslash are `\040` and so on.

@@ -26,6 +26,7 @@ extension LineFormat: ExpressibleByArgument {
 extension TextStyle {
   /// What a terminal wants, or a pipe.
   init(_ terminal: Terminal, showsKeys: Bool = true, showsHosts: Bool = false) {
-    self.init(colour: terminal.hasColour, columns: terminal.columns, showsKeys: showsKeys, showsHosts: showsHosts)
+    self.init(
+      colour: terminal.hasColour, columns: terminal.columns, isTerminal: terminal.isTerminal, showsKeys: showsKeys, showsHosts: showsHosts)
   }
 }

@@ -25,10 +25,10 @@ struct SealedLogOptions: ParsableArguments {
   @Option(name: .customLong("log"), help: ArgumentHelp("The directory of the log (default: what the settings say).", valueName: "dir"))
   var directory: String?
 
-  @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
-  var config: String?
+  @OptionGroup
+  var daemon: SettingsOption
 
-  func settings() throws -> Settings { try Settings.load(from: config) }
+  func settings() throws -> Settings { try Settings.load(from: daemon.config) }
 
   /// The log's directory, which is there.
   func directory(_ settings: Settings) throws -> String {
@@ -85,11 +85,11 @@ struct LogKeyCommand: ParsableCommand {
   @Flag(help: "Leave it on this host, too: for a look, or where `log verify` is to find it by itself.")
   var keep = false
 
-  @Option(help: ArgumentHelp("The settings (default: /etc/fsaudit/fsaudit.toml).", valueName: "file"))
-  var config: String?
+  @OptionGroup
+  var settings: SettingsOption
 
   func run() throws {
-    let directory = try Settings.load(from: config).daemon.stateDirectory
+    let directory = try Settings.load(from: settings.config).daemon.stateDirectory
     guard let key = try SealKeyFile.initialKey(in: directory) else {
       complain("fsaudit: \(directory) has no first key: it was taken already, or the daemon has not started yet")
       throw ExitCode(ExitStatus.findings.rawValue)

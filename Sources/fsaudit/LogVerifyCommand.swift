@@ -18,8 +18,8 @@ struct LogVerifyCommand: ParsableCommand {
         with a kept seal (--anchor)     nobody has changed what was there when it was kept, even as root with the key
         with neither                    nobody has changed the log who did not make the seals anew, too: root can
 
-      For the log of the settings, the first key is used if it is still on the host, and the daemon's own key tells whether the end was cut off. \
-      A copy of a log tells that by an anchor alone. What came after the newest seal, nothing vouches for.
+      For the log of the settings, the first key is used if it is still on the host, and the daemon's own key tells whether the end was cut off; \
+      that there is none is a finding. A copy of a log tells that by an anchor alone. What came after the newest seal, nothing vouches for.
 
         fsaudit log verify --key /media/usb/web-1.key
         fsaudit log verify --log /mnt/copy --key web-1.key --anchor "$(tail -n 1 web-1.seals)" --json

@@ -12,19 +12,22 @@ struct SealCheck {
 
   /// Reads the whole log; `each` gets what is wrong as it is found.
   func run(_ each: (SealFinding) -> Void) throws -> SealText {
-    // The host's own keys tell about the host's own log alone.
-    let isOwn = directory == settings.log.directory
+    // The host's own keys tell about the host's own log alone, by whatever name.
+    let place = PathIdentity(path: Array(directory.utf8))
+    let isOwn = place != nil && place == PathIdentity(path: Array(settings.log.directory.utf8))
     let state = settings.daemon.stateDirectory
     var keys = keys
     let isKeyHere = isOwn && keys.isEmpty
     if isKeyHere, let own = try? SealKeyFile.initialKey(in: state) { keys = [own] }
     // Before the log is read: what it has by now must be in it.
-    let next = isOwn ? try? SealKeyFile.key(in: state) : nil
+    let next = isOwn ? SealKeyFile.kept(in: state) : .unknown
     let isRunning = isOwn && (try? LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", seconds: 2)) != nil
     var verifier = SealVerifier(keys: keys, anchors: anchors)
     try SealedLog(directory: directory).verify(with: &verifier, next: next, each)
+    var knowsEnd = false
+    if case .key = next { knowsEnd = true }
     return SealText(
-      report: verifier.report, directory: directory, knowsEnd: next != nil, isRunning: isRunning, isKeyHere: isKeyHere && !keys.isEmpty)
+      report: verifier.report, directory: directory, knowsEnd: knowsEnd, isRunning: isRunning, isKeyHere: isKeyHere && !keys.isEmpty)
   }
 }
 

@@ -112,7 +112,12 @@ private struct LinePrinter {
   /// Prints a line that is wanted.
   mutating func print(_ bytes: RawSpan) {
     do throws(SystemError) {
-      try format.format(bytes, nowMs: milliseconds(CLOCK_REALTIME)) { line throws(SystemError) in try output.line(line) }
+      // as the parser has said: the formats believe that it is JSON
+      if unreadable > 0, !line.parse(bytes) {
+        try format.unreadable(bytes) { line throws(SystemError) in try output.line(line) }
+      } else {
+        try format.format(bytes, nowMs: milliseconds(CLOCK_REALTIME)) { line throws(SystemError) in try output.line(line) }
+      }
     } catch {
       fault = fault ?? error
     }

@@ -245,6 +245,40 @@ private func added(since before: [[UInt8]]) throws -> [String] {
     }
   }
 
+  /// What stands behind it may be there for what it leaves, or to except something from it.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func aRuleThatFollowsAMountKeepsItsPlace() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      let before = try audit.ruleData()
+      try directory.makeDirectory("tree")
+      try directory.makeDirectory("tree/mounted")
+      try directory.makeDirectory("other")
+      let first = "-A always,exit -F arch=b64 -S open,chmod"
+      #expect(
+        try load([
+          "10.rules": """
+          \(first) -F dir=\(directory["other"]) -k other
+          \(first) -F dir=\(directory["tree"]) -k first
+          \(first) -F pid=900009
+          \(never(1))
+          -w \(directory["tree"]) -p wa -k tree
+          \(never(2))
+          -a always,exit -F arch=b64 -S open -F dir=\(directory["tree"]) -k all
+          -a never,exit -F arch=b64 -S open -F dir=\(directory["other"])
+
+          """
+        ]).status == 0)
+      let loaded = try audit.ruleData()
+      #expect(loaded.count == before.count + 9)
+      var book = try RuleBook(directory: ledger)
+      #expect(try book.follow(mounts: [Array(directory["tree/mounted"].utf8)]).count == 3)
+      #expect(try audit.ruleData() == loaded)
+      #expect(try book.follow(mounts: [Array(directory["elsewhere"].utf8)]).isEmpty)
+      #expect(try load([:], ["--allow-empty"]).status == 0)
+      #expect(try audit.ruleData() == before)
+    }
+  }
+
   @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func temporaryRulesGoWithTheirProcess() throws {
     try KernelLab.run { () throws in
       var audit = try KernelAudit()

@@ -40,6 +40,20 @@ import Testing
     }
   }
 
+  /// Where a terminal would obey it, a name in CSV is escaped; elsewhere it is as it is.
+  @Test func csvDoesNotSteerATerminal() {
+    let line = Array(
+      #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"dataset":"fsaudit.file"},"file":{"path":"/a\u001b]0;x\u0007"}}"#.utf8)
+    func csv(isTerminal: Bool) -> String {
+      let formatter = LineFormatter(.csv, TextStyle(colour: false, columns: nil, isTerminal: isTerminal))
+      var result = ""
+      func add(_ bytes: RawSpan) { result = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+      formatter.format(line.span.bytes, nowMs: 0, add)
+      return result
+    }
+    #expect(csv(isTerminal: true).contains(#",/a\x1b]0;x\x07,"#) && csv(isTerminal: false).contains(",/a\u{1b}]0;x\u{7},"))
+  }
+
   /// JSON is the log as it is, also where it is none.
   @Test func jsonIsTheLog() throws {
     let input = try Corpus.read("formats/others.jsonl")

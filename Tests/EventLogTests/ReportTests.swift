@@ -160,7 +160,7 @@ import Testing
       counts[key, default: 0] += 1
     }
     #expect(table.rows.count == counts.count && table.others.count == 0)
-    let sorted = table.sorted(top: nil)
+    let sorted = table.ranked(top: nil).shown
     for row in sorted {
       let key = table.keys.withBytes { bytes in bytes.extracting(row.key.range).withUnsafeBytes { Array($0) } }
       #expect(counts[key] == row.count)
@@ -177,8 +177,8 @@ import Testing
       table.add(key.span.bytes, ms: Int64(number), failed: number % 2 == 0)
     }
     #expect(table.rows.count == 10 && table.others.count == 980)
-    let rest = table.rest(behind: table.sorted(top: 4))
-    #expect(rest?.rows == 6 && rest?.row.count == 992 && rest?.row.lastMs == 999)
+    let rest = table.ranked(top: 4).rest
+    #expect(rest?.rows == 6 && rest?.row.count == 992 && rest?.row.firstMs == 4 && rest?.row.lastMs == 999)
   }
 }
 

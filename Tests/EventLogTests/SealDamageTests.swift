@@ -40,7 +40,7 @@ import Testing
       for line in file.lines { verifier.feed(line.span.bytes) }
       verifier.end(isLive: index == files.count - 1)
     }
-    verifier.finish(next: next)
+    verifier.finish(next: .key(next))
     return verifier.takeFindings()
   }
 

@@ -51,7 +51,7 @@ import Testing
     for _ in 0..<3 {
       secrets.append(String(key.text.suffix(64)))
       key.advance()
-      try file.store(key, forced: true)
+      try file.store(key)
       #expect(try SealKeyFile.key(in: scratch.path) == key)
     }
     let stored = try contents(of: scratch.path + "/" + SealKeyFile.name).map { String($0, radix: 16) }.map { $0.count == 1 ? "0" + $0 : $0 }
@@ -67,7 +67,7 @@ import Testing
     let (first, file) = try SealKeyFile.open(in: scratch.path)
     var key = first
     key.advance()
-    try file.store(key, forced: false)
+    try file.store(key)
     // As if the power had gone before the old slot was wiped, and in the middle of the next key.
     var bytes = try contents(of: scratch.path + "/" + SealKeyFile.name)
     bytes.replaceSubrange(0..<40, with: bytes[4096..<4136])
@@ -305,7 +305,7 @@ final class SealLab {
 
   /// - Parameter keys: the chain's own if nil.
   func verify(keys: [SealKey]? = nil, anchors: [SealAnchor] = [], knowsEnd: Bool = true) throws -> [SealFinding] {
-    let next = knowsEnd ? try? SealKeyFile.key(in: state) : nil
+    let next = knowsEnd ? SealKeyFile.kept(in: state) : .unknown
     var verifier = SealVerifier(keys: try keys ?? [SealKeyFile.initialKey(in: state)].compactMap { $0 }, anchors: anchors)
     var findings: [SealFinding] = []
     try SealedLog(directory: log).verify(with: &verifier, next: next) { findings.append($0) }

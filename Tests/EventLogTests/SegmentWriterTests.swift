@@ -125,6 +125,17 @@ private struct Bench {
       line.string("fsaudit.gap.since") == "2026-11-21T12:00:00.000Z" && line.string("fsaudit.gap.until") == "2026-11-21T12:00:02.000Z")
   }
 
+  /// Why a log that should have seals has none, is true for the whole run.
+  @Test func withoutASealerTheFaultOfTheSealStays() throws {
+    var bench = Bench()
+    bench.writer.status.cannotSeal("no key")
+    bench.write(1...1)
+    bench.pass(milliseconds: 1000)
+    bench.writer.maintain(nowMs: bench.now, monotonicMs: bench.monotonic)
+    bench.writer.rotate(nowMs: bench.now)
+    #expect(bench.writer.status.counters.sealFault == "no key")
+  }
+
   @Test func aDeletedDirectoryComesBack() throws {
     var bench = Bench()
     bench.write(1...1)

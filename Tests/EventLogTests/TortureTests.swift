@@ -117,6 +117,16 @@ import Testing
     let good = try ask("verify", "--key", scratch.path + "/key", "--anchor", kept.text)
     #expect(
       good.status == 0 && good.text.contains("as it was written") && good.text.contains("by: its first key; the kept seal"), "\(good)")
+    for log in [lab.log, lab.log + "/", lab.state + "/../" + (lab.log.split(separator: "/").last ?? "")] {
+      let own = try ask("verify", "--log", log)
+      #expect(own.status == 0 && own.text.contains("no change found") && !own.text.contains("whether the end"), "\(own)")
+    }
+    let keyFile = lab.state + "/" + SealKeyFile.name
+    #expect(rename(keyFile, keyFile + ".away") == 0)
+    let keyless = try ask("verify")
+    #expect(keyless.status == 1 && keyless.text.contains("\(SealKeyFile.name) is gone, or holds no key"), "\(keyless)")
+    #expect(try ask("verify", "--log", lab.log + "/").status == 1)
+    #expect(rename(keyFile + ".away", keyFile) == 0)
     #expect(try ask("verify").text.contains("no change found"))
     try lab.write("events.jsonl", try lab.text.replacing("\"sequence\":7}", with: "\"sequence\":8}"))
     let bad = try ask("verify", "--key", scratch.path + "/key")

@@ -39,10 +39,16 @@ extension KernelTests {
         try daemon.wait { $0.integer("gaps.coverage") == 1 }
         #expect(try kernelRules().count == before)
         try run("touch", ["\(place)/new"])
+        // something else at the same place
+        try #require(try run("umount", [place]).status == 0)
+        usleep(500_000)
+        try #require(try run("mount", ["-t", "tmpfs", "none", place]).status == 0)
+        try daemon.wait { $0.integer("gaps.coverage") == 2 }
+        try run("touch", ["\(place)/newer"])
         try daemon.settle()
         try daemon.stop()
         let changes = try daemon.changes().map { $0.summary(in: daemon.tree) }
-        #expect(changes.contains("create with blank/new"), "\(changes)")
+        #expect(changes.contains("create with blank/new") && changes.contains("create with blank/newer"), "\(changes)")
       }
     }
 

@@ -1,4 +1,5 @@
 import EventLog
+import Glibc
 import Replay
 import System
 import TestSupport
@@ -114,6 +115,33 @@ import Testing
     var other = Filter()
     other.conditions = [FilterCondition(.key, words: [Array("a\"b".utf8)])]
     #expect(KeyMatch(other) == nil && KeyMatch(Filter()) == nil)
+  }
+
+  /// The newest answers, also behind more gaps than answers are wanted, and where so many lines come that the oldest are forgotten.
+  @Test(arguments: [990, 998, 999, 1500]) func gapsTakeNoPlaceOfTheNewest(count: Int) throws {
+    let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
+    let lines = (1...count).map { line($0, start + Int64($0)) }.joined()
+    try directory.write(SegmentName.live, lines + gap + gap + gap + gap)
+    let answer = try ask([source]) { ($0.filter.conditions, $0.isReversed, $0.limit) = ([words(.text, "fsaudit.file")], true, 3) }
+    #expect(answer.outcome.matched == 3 && answer.outcome.gaps == 4)
+    #expect(answer.lines.compactMap { parsed($0).sequence } == [count, count - 1, count - 2].map(UInt32.init))
+  }
+
+  /// A packed segment of several blocks whose last byte, of the check sum, is wrong: what is before it is given once.
+  @Test func aDamagedSegmentIsReadOnce() throws {
+    let name = SegmentName(timeMs: start, firstSerial: 1, isCompressed: true).fileName
+    let plain = try directory.write("plain", (1...3000).map { line($0, start + Int64($0)) }.joined())
+    try #require(run("zstd", ["-q", "--check", plain, "-o", directory[name]]).status == 0)
+    var bytes = try contents(of: directory[name], limitBytes: 1 << 20)
+    bytes[bytes.count - 1] ^= 0x55
+    try run("rm", [plain, directory[name]])
+    let file = try Descriptor.open(directory[name], O_WRONLY | O_CREAT, mode: 0o600)
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(SystemError) in try file.writeAll(bytes) }
+    let answer = try ask([source])
+    #expect(answer.outcome.exit == .inputOutput && answer.outcome.corrupt == 0 && answer.said.count == 1)
+    // the last block comes with the check sum, or not at all
+    let sequences = answer.lines.compactMap { parsed($0).sequence }
+    #expect(sequences.count > 2000 && sequences == (0..<sequences.count).map { UInt32($0 + 1) })
   }
 
   @Test func gapsBelongToTheAnswer() throws {
