@@ -65,7 +65,7 @@ package final class SigningKey {
       case .unanswered:
         Failure(
           "\(printable(path)) has a passphrase, and there is no terminal to ask for it",
-          advice: "run it on a terminal, or give what `openssl pkey -in FILE` writes to --key /dev/stdin", exit: .usage)
+          advice: "run it on a terminal, or pipe what `openssl pkey -in FILE` writes into --key -", exit: .usage)
       case .answered: Failure("\(printable(path)): not the right passphrase", exit: .notPermitted)
       }
     }
@@ -114,7 +114,7 @@ private final class KeyHandle {
   /// Nil where `read` finds no key in the file.
   init?(file path: String, _ read: (OpaquePointer) -> OpaquePointer?) throws(Failure) {
     var bytes: [UInt8]
-    do { bytes = try contents(of: path, limitBytes: 65536) } catch { throw error.failure() }
+    do { bytes = try input(path, limitBytes: 65536) } catch { throw error.failure() }
     // nothing of a private key is to stay in memory that is used again
     defer { bytes.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) } }
     let found = bytes.withUnsafeBytes { bytes -> OpaquePointer? in

@@ -28,15 +28,15 @@ struct BaselineSign: ParsableCommand {
         openssl genpkey -algorithm ed25519 -aes256 -out baseline.key
         openssl pkey -in baseline.key -pubout -out baseline.pub
 
-      The private key stays off the host if the host prints what is to be signed, and takes the signature:
+      The private key stays off the host if the host only prints what is to be signed, and takes the signature:
 
-        fsaudit baseline sign --statement > web-1.txt
+        ssh root@web-1 fsaudit baseline sign --statement > web-1.txt
         openssl pkeyutl -sign -rawin -inkey baseline.key -in web-1.txt -out web-1.sig
-        fsaudit baseline sign --signature web-1.sig
+        ssh root@web-1 fsaudit baseline sign --signature - < web-1.sig
 
       Or it comes over for the moment of signing; whoever is root on the host just then can copy it:
 
-        openssl pkey -in baseline.key | ssh root@web-1 fsaudit baseline sign --key /dev/stdin
+        openssl pkey -in baseline.key | ssh root@web-1 fsaudit baseline sign --key -
         fsaudit baseline sign --key /media/usb/baseline.key --output /media/usb/web-1.sig
 
       Sign what you have just made and looked at: a signature says that nothing changed afterwards, not that all was well before. A generation that \
@@ -48,13 +48,13 @@ struct BaselineSign: ParsableCommand {
 
   @OptionGroup(title: "Baseline") var place: BaselinePlace
 
-  @Option(help: ArgumentHelp("The private key. One with a passphrase asks for it on the terminal.", valueName: "file"))
+  @Option(help: ArgumentHelp("The private key, - for stdin. One with a passphrase asks for it on the terminal.", valueName: "file"))
   var key: String?
 
   @Flag(help: "Print what is to be signed elsewhere.")
   var statement = false
 
-  @Option(help: ArgumentHelp("A signature that was made elsewhere (64 bytes), to be kept in the database.", valueName: "file"))
+  @Option(help: ArgumentHelp("A signature that was made elsewhere (64 bytes; - for stdin), to be kept in the database.", valueName: "file"))
   var signature: String?
 
   @OptionGroup var publicKey: PublicKeyOption
@@ -128,7 +128,7 @@ struct BaselineVerify: ParsableCommand {
 
   @OptionGroup var publicKey: PublicKeyOption
 
-  @Option(help: ArgumentHelp("A signature that was kept elsewhere (64 bytes), instead of the database's.", valueName: "file"))
+  @Option(help: ArgumentHelp("A signature that was kept elsewhere (64 bytes; - for stdin), instead of the database's.", valueName: "file"))
   var signature: String?
 
   @Option(help: "A generation's number (default: the newest).")
@@ -146,7 +146,7 @@ struct BaselineVerify: ParsableCommand {
 }
 
 private func signatureFile(_ path: String) throws(Failure) -> [UInt8] {
-  do { return try contents(of: path, limitBytes: 4096) } catch { throw error.failure() }
+  do { return try input(path, limitBytes: 4096) } catch { throw error.failure() }
 }
 
 extension BaselinePlace {

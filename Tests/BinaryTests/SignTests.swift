@@ -75,6 +75,9 @@ import Testing
     let words = ["baseline", "sign", "--signature", signature] + publicKey + place
     #expect(try run(fsauditBinary, words).status == 0)
     #expect(try verify().status == 0)
+    let piped = words.map { $0 == signature ? "-" : $0 }
+    #expect(try run(fsauditBinary, piped, input: try contents(of: signature)).status == 0)
+    #expect(try run(fsauditBinary, piped, input: []).status == 23)
     #expect(try verify("--signature", signature).status == 0)
     let own = directory["own.sig"]
     #expect(try fsaudit("sign", "--key", key, "--output", own).status == 0)
