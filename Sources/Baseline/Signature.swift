@@ -22,8 +22,8 @@ extension Store {
       """
       SELECT d.path, o.name, o.since, \(Column.all.map { "o.\($0.name)" }.joined(separator: ", ")), c.since, c.zstd \
       FROM object o LEFT JOIN directory d ON d.id = o.directory \
-      LEFT JOIN content c ON c.directory = o.directory AND c.name = o.name AND c.size = o.size AND c.mtime_ns = o.mtime_ns AND c.since = \
-      (SELECT max(since) FROM content l WHERE l.directory = o.directory AND l.name = o.name AND l.since <= ?1) \
+      LEFT JOIN content c ON c.directory = o.directory AND c.name = o.name AND c.since = (SELECT max(since) FROM content l \
+      WHERE l.directory = o.directory AND l.name = o.name AND l.since <= ?1 AND l.size = o.size AND l.mtime_ns = o.mtime_ns) \
       WHERE o.since <= ?1 AND (o.until IS NULL OR o.until > ?1) ORDER BY o.directory, o.name
       """)
     rows.bind(1, generation.id)
