@@ -12,7 +12,7 @@ extension Aspects {
       (.size, .content), (.blocks, .content), (.xattrs, .extended), (.selinux, .extended), (.caps, .extended),
     ]
     for (attribute, aspect) in table where attributes.contains(attribute) { insert(aspect) }
-    if !attributes.isDisjoint(with: Digest.attributes) { insert(.content) }
+    if !attributes.isDisjoint(with: .hashes) { insert(.content) }
   }
 }
 
@@ -98,17 +98,10 @@ extension Cause {
 
 /// The MD5 of a file's content in hexadecimal, to compare with a package's; nil where it cannot be read.
 package func packageDigest(of path: [UInt8]) -> String? {
-  guard let text = String(validating: path, as: UTF8.self), let file = try? Descriptor.open(text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
-    (try? file.status().st_mode & S_IFMT) == S_IFREG
-  else { return nil }
-  let digester = Digester()
-  digester.begin(.md5)
-  var offset: Int64 = 0
-  while true {
-    guard let block = try? file.bytes(at: offset, count: 1 << 20) else { return nil }
-    if block.isEmpty { break }
-    block.withUnsafeBytes { digester.add($0) }
-    offset += Int64(block.count)
-  }
-  return digester.values()?.compactMap { $0 }.first.map { hexadecimal($0) }
+  let descriptor = openForReading(AT_FDCWD, path.map { CChar(bitPattern: $0) } + [0])
+  if descriptor < 0 { return nil }
+  defer { close(descriptor) }
+  var reader = FileReader()
+  let result = reader.read(HashJob(descriptor: descriptor, digests: .md5, prefixBytes: nil, keepBytes: 0, slot: 0))
+  return result.digests?.lazy.compactMap { $0 }.first.map { hexadecimal($0) }
 }

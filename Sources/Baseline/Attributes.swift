@@ -44,8 +44,6 @@ package struct Attributes: OptionSet, Sendable, Hashable {
 
   /// Every digest that can be computed.
   package static let hashes: Attributes = [.md5, .sha1, .rmd160, .sha256, .sha512, .sha512_256, .sha3_256, .sha3_512]
-  /// What says how to compare rather than what.
-  package static let special: Attributes = [.ignoreName, .allowNewFile, .allowRemovedFile, .growing, .compressed]
 
   /// The spelling in a configuration and in reports, in the order in which AIDE prints them: the one table of names.
   package static let table: [(name: String, attribute: Attributes)] = [
@@ -61,14 +59,6 @@ package struct Attributes: OptionSet, Sendable, Hashable {
 
   /// The names joined by `+`: an expression that means this set; `E`, AIDE's empty group, for none.
   package var expression: String { isEmpty ? "E" : names.joined(separator: "+") }
-
-  /// What of this set an object of a kind has at all: only files have contents, only symbolic links a target.
-  package func applicable(to kind: FileKind) -> Attributes {
-    var result = self
-    if kind != .regular { result.subtract(Self.hashes.union(.compressed)) }
-    if kind != .symlink { result.remove(.linkName) }
-    return result
-  }
 }
 
 extension Attributes {

@@ -14,6 +14,8 @@ package struct BaselineOptions: Sendable {
   /// How many generations are kept, and for how long, in milliseconds.
   package var keepCount = 100
   package var keepMs: Int64 = 30 * 86_400_000
+  /// update, check: what is compared with has to be signed with this key.
+  package var publicKey: PublicKey?
   /// init: take the place of a baseline that is there.
   package var replaces = false
 
@@ -99,12 +101,13 @@ package enum BaselineRun {
   package static func update(
     _ selection: SelectionConfig, _ options: BaselineOptions, _ observer: ScanObserver
   ) throws(Failure) -> BaselineOutcome {
-    try requireBaseline(options.database)
+    try Store.require(options.database)
     let lock = try RunLock(database: options.database)
     defer { withExtendedLifetime(lock) {} }
     try checkDigests(selection)
     let store = try Store(options.database, writing: true)
     let base = try store.generation(.latest)
+    if let key = options.publicKey { try store.verify(base, key) }
     let isSame = base.config == selection.fingerprint
     let scan = Scan(
       selection, store, base: base.id, next: base.id + 1, isSameSelection: isSame, options.scan, report: observer.problem,
@@ -112,7 +115,7 @@ package enum BaselineRun {
     try scan.run()
     let written = generation(base.id + 1, selection, options, scan.counts)
     try store.add(written, program: options.program)
-    _ = try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
+    try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
     return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
   }
@@ -121,7 +124,7 @@ package enum BaselineRun {
   package static func check(
     _ selection: SelectionConfig, against choice: GenerationChoice, _ options: BaselineOptions, _ observer: ScanObserver
   ) throws(Failure) -> BaselineOutcome {
-    try requireBaseline(options.database)
+    try Store.require(options.database)
     // who may not make the lock's file may not update either, and reads what is there
     let lock: RunLock?
     do { lock = try RunLock(database: options.database) } catch {
@@ -131,6 +134,7 @@ package enum BaselineRun {
     defer { withExtendedLifetime(lock) {} }
     let store = try Store(options.database, writing: false)
     let base = try store.generation(choice)
+    if let key = options.publicKey { try store.verify(base, key) }
     let scan = Scan(
       selection, store, base: base.id, next: nil, isSameSelection: base.config == selection.fingerprint, options.scan,
       report: observer.problem, progress: observer.progress)
@@ -151,13 +155,6 @@ package enum BaselineRun {
     if missing.isEmpty { return }
     throw Failure(
       "this host's libcrypto has no \(missing.joined(separator: ", "))", advice: "use sha256 in the configuration instead", exit: .usage)
-  }
-
-  private static func requireBaseline(_ path: String) throws(Failure) {
-    do throws(SystemError) { _ = try status(of: path) } catch {
-      throw error.failure(
-        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
-    }
   }
 
   private static func makeParent(of path: String) throws(SystemError) {

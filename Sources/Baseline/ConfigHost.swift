@@ -37,7 +37,7 @@ package struct ConfigHost: Sendable {
 
   /// This host.
   package static let system = ConfigHost(
-    name: hostName(),
+    name: String(hostName().prefix { $0 != "." }),
     exists: { path in (try? status(of: path)) != nil },
     file: { path throws(SystemError) in
       // not a FIFO's reader for ever
@@ -54,10 +54,4 @@ package struct ConfigHost: Sendable {
         return stat(directory + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
       }
     })
-
-  private static func hostName() -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    gethostname(&name, name.count - 1)
-    return String(decoding: name.map { UInt8(bitPattern: $0) }.prefix { $0 != 0 && $0 != UInt8(ascii: ".") }, as: UTF8.self)
-  }
 }

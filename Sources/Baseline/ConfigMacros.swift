@@ -6,15 +6,16 @@ struct Conditions {
   private var open: [(place: ConfigPlace, isActive: Bool, inElse: Bool)] = []
 
   /// Whether what comes next counts.
-  var isActive: Bool { open.allSatisfy(\.isActive) }
+  var isActive: Bool { open.last?.isActive ?? true }
   var innermost: ConfigPlace? { open.last?.place }
 
+  /// - Parameter holds: false within one that does not hold.
   mutating func begin(_ place: ConfigPlace, _ holds: Bool) { open.append((place, holds, false)) }
 
   /// False where there is no `@@if` for it.
   mutating func otherwise() -> Bool {
     guard let last = open.indices.last, !open[last].inElse else { return false }
-    open[last].isActive.toggle()
+    open[last].isActive = !open[last].isActive && (last == 0 || open[last - 1].isActive)
     open[last].inElse = true
     return true
   }

@@ -26,6 +26,9 @@ struct ConfigParser: ~Copyable {
   var depth = 0
   /// How many have been read in all.
   var filesRead = 0
+  /// How many bytes have been read, and made by macros; and how many either may become.
+  private var bytesRead = 0, bytesMade = 0
+  var mostBytes = 64 << 20
   private var undefined: Set<String> = []
   /// Equal expressions are compiled once: configurations repeat themselves.
   private var patterns: [[UInt8]: Pattern] = [:]
@@ -40,6 +43,12 @@ struct ConfigParser: ~Copyable {
 
   /// Reads a text. A condition that is opened in it has to be closed in it.
   mutating func parse(_ bytes: [UInt8], file: String) throws(Failure) {
+    bytesRead += bytes.count
+    if bytesRead > mostBytes {
+      throw Failure(
+        "\(printable(file)): with it the configuration has more than \(mostBytes) bytes", advice: "is a file included many times?",
+        exit: .usage)
+    }
     var conditions = Conditions()
     var number = 0
     for text in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
@@ -216,6 +225,8 @@ struct ConfigParser: ~Copyable {
       missing.append((name, index))
       return []
     }
+    bytesMade += result.bytes.count
+    if bytesMade > mostBytes { throw line.fault("macros have made more than \(mostBytes) bytes of this", "use shorter ones") }
     // one warning for each name is enough: a program that was skipped may have defined what a hundred rules use
     for (name, index) in missing where name.map({ undefined.insert($0).inserted }) ?? true {
       let text =

@@ -18,16 +18,12 @@ struct Digest {
     Digest(attribute: .sha3_512, name: "sha3_512", algorithm: "SHA3-512"), Digest(attribute: .sha1, name: "sha1", algorithm: "SHA1"),
     Digest(attribute: .md5, name: "md5", algorithm: "MD5"), Digest(attribute: .rmd160, name: "rmd160", algorithm: "RIPEMD160"),
   ]
-
-  /// Everything that takes reading the file.
-  static let attributes = all.reduce(into: Attributes()) { $0.insert($1.attribute) }
 }
 
 /// Computes several digests of one stream. One thread at a time; reused from file to file.
 final class Digester {
   /// One digest; nil method where this libcrypto has none of that name.
   private struct Lane {
-    let attribute: Attributes
     let context: OpaquePointer
     let method: OpaquePointer
   }
@@ -41,7 +37,7 @@ final class Digester {
     for (index, digest) in Digest.all.enumerated() {
       // fetched once: looking a method up costs more than hashing a small file
       guard let method = EVP_MD_fetch(nil, digest.algorithm, nil), let context = EVP_MD_CTX_new() else { continue }
-      lanes[index] = Lane(attribute: digest.attribute, context: context, method: method)
+      lanes[index] = Lane(context: context, method: method)
     }
     self.lanes = lanes
   }

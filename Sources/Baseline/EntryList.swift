@@ -70,19 +70,25 @@ func compareNames(_ a: UnsafeRawBufferPointer, _ aIsBlob: Bool, _ b: UnsafeRawBu
   return Int32(clamping: a.count - b.count)
 }
 
-/// Ids of directories, a bit each.
+/// Ids of directories, a bit each, as far as they are those of a store that we wrote.
 struct DirectorySet {
   private var words: [UInt64] = []
+  private var others: Set<Int64> = []
+  private static let bits: Range<Int64> = 0..<(1 << 26)
 
   mutating func insert(_ id: Int64) {
-    guard id >= 0, id < 1 << 40 else { return }
+    guard Self.bits.contains(id) else {
+      others.insert(id)
+      return
+    }
     let word = Int(id >> 6)
     if word >= words.count { words.append(contentsOf: repeatElement(0, count: word + 1 - words.count + words.count / 2)) }
     words[word] |= 1 << UInt64(id & 63)
   }
 
   func contains(_ id: Int64) -> Bool {
-    guard id >= 0, id >> 6 < words.count else { return false }
+    guard Self.bits.contains(id) else { return others.contains(id) }
+    guard id >> 6 < words.count else { return false }
     return words[Int(id >> 6)] & 1 << UInt64(id & 63) != 0
   }
 }
@@ -95,9 +101,18 @@ struct ScanLevel {
   /// Whether a rule selects the directory itself, rather than something below it.
   let isSelected: Bool
   private var status = linux_status()
-  /// The subdirectories to enter: 1 for a selected one, else 0; the name; a 0. And where the next one begins.
+  /// The subdirectories to enter: a ``Child``, the name, a 0. And where the next one begins.
   private var children: [UInt8] = []
   private var next = 0
+
+  /// What is remembered of a subdirectory.
+  struct Child: OptionSet {
+    let rawValue: UInt8
+    /// A rule selects it.
+    static let selected = Child(rawValue: 1)
+    /// Everybody may enter it.
+    static let open = Child(rawValue: 2)
+  }
 
   /// How many levels keep their descriptor.
   static let openLimit = 100
@@ -110,11 +125,11 @@ struct ScanLevel {
 
   mutating func noteIdentity() { _ = linux_status_of(descriptor, "", &status) }
 
-  /// The name of the next subdirectory, with a 0 behind, and whether a rule selects that.
-  mutating func nextChild() -> (name: [UInt8], isSelected: Bool)? {
+  /// The name of the next subdirectory, with a 0 behind.
+  mutating func nextChild() -> (name: [UInt8], child: Child)? {
     guard next < children.count, let end = children[(next + 1)...].firstIndex(of: 0) else { return nil }
     defer { next = end + 1 }
-    return (Array(children[(next + 1)...end]), children[next] == 1)
+    return (Array(children[(next + 1)...end]), Child(rawValue: children[next]))
   }
 
   mutating func dropChildren() { next = children.count }
@@ -122,7 +137,8 @@ struct ScanLevel {
   /// Notes a subdirectory to be entered. False where that would leave the file system that it must stay in.
   mutating func addChild(_ name: UnsafeRawBufferPointer, _ child: linux_status, isSelected: Bool, _ options: ScanOptions) -> Bool {
     if options.oneFileSystem, isSelected, self.isSelected, child.device != status.device { return false }
-    children.append(isSelected ? 1 : 0)
+    let isOpen = directory.isOpen && child.mode & 1 != 0
+    children.append((isSelected ? Child.selected.rawValue : 0) | (isOpen ? Child.open.rawValue : 0))
     children.append(contentsOf: name)
     children.append(0)
     return true

@@ -6,8 +6,8 @@ import FileChanges
 /// The log is read twice: first to know which lines concern which path, through all renames, then for who it was, of the few
 /// that matter. So memory grows with the paths that changed, not with the lines.
 package struct Explainer {
-  /// Reads the log from its beginning, oldest line first.
-  package typealias Lines = (_ body: (RawSpan) -> Void) throws -> Void
+  /// Reads the log from its beginning, oldest line first. `body` says whether it could read a line; the result, whether all was read.
+  package typealias Lines = (_ body: (RawSpan) -> Bool) throws -> Bool
 
   /// How many causes a difference names at least, where there are so many: the newest ones. Older ones only where they account for more.
   package static let causeCount = 5
@@ -22,15 +22,17 @@ package struct Explainer {
   private let blindness: String?
   private var trail = Trail()
   private var line = LogLine()
-  private var holes: [(ms: Int64, text: String)] = []
-  /// When rules of a key were loaded.
+  /// The last time in which something may have been missed, and how many there are.
+  private var hole: (ms: Int64, text: String)?
+  private var holeCount = 0
+  /// When rules of a key were loaded; those without one count as of "".
   private var loaded: [String: Int64] = [:]
 
   /// - Parameters:
   ///   - since: when the baseline was made, milliseconds since 1970.
   ///   - beginsMs: the time of the log's first line; nil where it has none.
   ///   - isRunning: whether the daemon runs now; what happened since the log's last line is unknown otherwise.
-  ///   - keys: the keys of the rules that cover a path now; nil where none does.
+  ///   - keys: the keys of the rules that cover a path now, "" for a rule without any; nil where none does.
   ///   - blindness: why nobody can say which rules there are, if so.
   package init(
     since sinceMs: Int64, beginsMs: Int64?, isRunning: Bool, keys: @escaping (_ path: [UInt8]) -> [String]?, blindness: String? = nil
@@ -39,15 +41,25 @@ package struct Explainer {
     self.beginsMs = beginsMs
     self.keys = keys
     self.blindness = blindness
-    if !isRunning { holes.append((.max, "fsaudit is not running now")) }
+    if !isRunning { addHole(.max, "fsaudit is not running now") }
+  }
+
+  private mutating func addHole(_ ms: Int64, _ text: String) {
+    hole = (ms, text)
+    holeCount += 1
   }
 
   /// One explanation a subject, in their order.
   package mutating func explain(_ subjects: [Subject], reading lines: Lines) throws -> [Explanation] {
     var parsed = line
-    try lines { bytes in if parsed.parse(bytes) { note(parsed, Explainer.identity(of: bytes)) } }
+    let isWhole = try lines { bytes in
+      guard parsed.parse(bytes) else { return false }
+      note(parsed, Explainer.identity(of: bytes))
+      return true
+    }
+    if !isWhole { addHole(.max, "the log is damaged, some of it cannot be read") }
     let accounts = subjects.map { account(for: $0) }
-    let causes = try read(Set(accounts.joined().map(\.line)), lines)
+    let causes = try read(Set(accounts.lazy.flatMap(\.parts).map(\.line)), lines)
     return zip(subjects, accounts).map { explanation($0, $1, causes) }
   }
 
@@ -61,9 +73,12 @@ package struct Explainer {
     case .gap:
       // the gap of a start begins where the last run ended, which may be long ago
       let untilMs = line.string("fsaudit.gap.until").flatMap { instant(isoUTC: Array($0.utf8).span.bytes) } ?? timeMs
-      if untilMs >= sinceMs { holes.append((timeMs, line.string("message") ?? "events may be missing")) }
+      if untilMs >= sinceMs { addHole(timeMs, line.string("message") ?? "events may be missing") }
     case .rules:
-      if line.string("fsaudit.records.0.op", equals: "add_rule"), let key = line.string("fsaudit.records.0.key") { loaded[key] = timeMs }
+      guard line.string("fsaudit.records.0.op", equals: "add_rule") else { break }
+      // several keys of one rule are joined by U+0001 (audit_add_rule_data(3)); the kernel writes (null) for none
+      let key = line.string("fsaudit.records.0.key") ?? "(null)"
+      for key in key == "(null)" ? [""] : key.split(separator: "\u{1}") { loaded[String(key)] = timeMs }
     default: break
     }
   }
@@ -72,9 +87,10 @@ package struct Explainer {
     if wanted.isEmpty { return [:] }
     var causes: [Int: Cause] = [:]
     var parsed = line
-    try lines { bytes in
+    _ = try lines { bytes in
       let identity = Explainer.identity(of: bytes)
       if wanted.contains(identity), parsed.parse(bytes) { causes[identity] = Cause(parsed) }
+      return true
     }
     return causes
   }
@@ -88,17 +104,6 @@ package struct Explainer {
 
   // MARK: Judging
 
-  private func chain(of subject: Subject) -> [Int32] {
-    let limit = Explainer.chainLimit
-    var chain = trail.chain(of: subject.path, limit: limit)
-    if subject.isDirectory { chain += trail.inside(of: subject.path, limit: limit) }
-    if chain.isEmpty, subject.isThere, !subject.device.isEmpty {
-      // the file has other names, or had one
-      chain = trail.chain(ofObject: Trail.ObjectID(device: subject.device, inode: subject.inode), limit: limit)
-    }
-    return chain
-  }
-
   /// A change that had a part in a difference.
   private struct Part {
     var line: Int
@@ -110,29 +115,45 @@ package struct Explainer {
     var isInside: Bool
   }
 
-  /// The changes that account for a difference, newest first.
-  private func account(for subject: Subject) -> [Part] {
-    let inside = subject.isDirectory ? Set(trail.inside(of: subject.path, limit: Explainer.chainLimit)) : []
-    var accounted: Aspects = []
+  /// The changes that account for a difference.
+  private struct Account {
+    /// Newest first.
     var parts: [Part] = []
-    for number in chain(of: subject) {
+    /// Whether everything that the log tells of the object was looked at.
+    var isWhole = true
+  }
+
+  private func account(for subject: Subject) -> Account {
+    let limit = Explainer.chainLimit
+    var chain = trail.chain(of: subject.path, limit: limit)
+    let within = subject.isDirectory ? trail.inside(of: subject.path, limit: limit) : Trail.Chain()
+    let inside = Set(within.entries)
+    if chain.entries.isEmpty, inside.isEmpty, subject.isThere, !subject.device.isEmpty {
+      // the file has other names, or had one
+      chain = trail.chain(ofObject: Trail.ObjectID(device: subject.device, inode: subject.inode), limit: limit)
+    }
+    var account = Account(isWhole: chain.isWhole && within.isWhole)
+    var accounted: Aspects = []
+    for number in chain.entries + within.entries {
       let entry = trail.entries[Int(number)]
       let part = Part(
         line: entry.line, aspects: Aspects(entry.action, inside: inside.contains(number)), leaves: entry.leaves,
         isInside: inside.contains(number))
       // how it came to be there is the whole story
       guard subject.aspects.contains(.presence) || !part.aspects.isDisjoint(with: subject.aspects) else { continue }
-      if parts.count < Explainer.causeCount || !part.aspects.intersection(subject.aspects).isSubset(of: accounted) { parts.append(part) }
+      if account.parts.count < Explainer.causeCount || !part.aspects.intersection(subject.aspects).isSubset(of: accounted) {
+        account.parts.append(part)
+      }
       accounted.formUnion(part.aspects)
     }
-    return parts
+    return account
   }
 
-  private func explanation(_ subject: Subject, _ parts: [Part], _ causes: [Int: Cause]) -> Explanation {
+  private func explanation(_ subject: Subject, _ account: Account, _ causes: [Int: Cause]) -> Explanation {
     var accounted: Aspects = []
     var found: [Cause] = []
     var newest: Part?
-    for part in parts {
+    for part in account.parts {
       guard let cause = causes[part.line] else { continue }
       if newest == nil, !part.isInside, part.aspects.contains(.presence) { newest = part }
       accounted.formUnion(part.aspects)
@@ -147,7 +168,7 @@ package struct Explainer {
     if subject.aspects.contains(.presence), let newest, newest.leaves == subject.isThere { missing.insert(.presence) }
     missing.formUnion(contradictions(subject, found))
     if missing.isEmpty { return Explanation(verdict: .explained, causes: found) }
-    let hole = whyUnknown(subject)
+    let hole = whyUnknown(subject) ?? (account.isWhole ? nil : "the log has more changes of it than are followed")
     if missing != subject.aspects, !found.isEmpty {
       return Explanation(
         verdict: .partly, causes: found, reason: "not accounted for: \(missing.names)" + (hole.map { "; \($0)" } ?? ""))
@@ -191,9 +212,9 @@ package struct Explainer {
     if let late = keys.compactMap({ loaded[$0] }).max() {
       return "its rule was loaded after the baseline was made, at \(isoUTC(milliseconds: late))"
     }
-    if let hole = holes.last {
+    if let hole {
       return (hole.ms == .max ? "" : "\(isoUTC(milliseconds: hole.ms)): ") + hole.text
-        + (holes.count > 1 ? " (and \(holes.count - 1) more)" : "")
+        + (holeCount > 1 ? " (and \(holeCount - 1) more)" : "")
     }
     return trail.isWhole ? nil : "the log has more paths than could be followed"
   }

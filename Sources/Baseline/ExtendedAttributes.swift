@@ -1,4 +1,5 @@
 import CLinux
+import EventLog
 import Glibc
 
 /// Reads what a file has beyond its inode: link target, access lists, extended attributes. Everything is named relative to the directory's
@@ -39,13 +40,13 @@ struct AttributeReader {
       case "system.posix_acl_default": if wanted.contains(.acl) { inherited = value(name, &fault) }
       case "security.selinux":
         if wanted.contains(.selinux), let value = value(name, &fault) {
-          facts.selinux = escaped(value.last == 0 ? value.dropLast() : value[...])
+          facts.selinux = shortened(value.last == 0 ? value.dropLast() : value[...])
         }
       case "security.capability": if wanted.contains(.caps) { facts.capabilities = value(name, &fault) }
       default:
         // NFSv4 and others' lists under system. are the file system's own business
         if wanted.contains(.xattrs), !text.hasPrefix("system."), let value = value(name, &fault) {
-          others.append("\(escaped(name[...]))=\"\(escaped(value[...]))\"")
+          others.append(escaped(name[...]) + "=\"" + shortened(value[...]) + "\"")
         }
       }
     }
@@ -84,6 +85,12 @@ struct AttributeReader {
     if errno != ENODATA, errno != ENOENT, fault == 0 { fault = errno }
     return nil
   }
+}
+
+/// The value of an attribute as ``escaped(_:)`` has it; of a long one its SHA-256, behind a `"` that no short one has.
+private func shortened(_ value: ArraySlice<UInt8>) -> String {
+  if value.count <= 1024 { return escaped(value) }
+  return "\"\(value.count) bytes, sha256 " + value.withUnsafeBytes { SHA256.hash(of: $0.bytes).hex }
 }
 
 /// Bytes as text that is lossless and one line: what is not printable ASCII, and `"` and `\`, becomes `\xNN`.

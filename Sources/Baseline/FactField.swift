@@ -62,10 +62,10 @@ func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
 
 /// `2026-11-20T23:32:51.738123456Z`.
 func timeText(nanoseconds: Int64) -> String {
-  let part = (nanoseconds % 1_000_000_000 + 1_000_000_000) % 1_000_000_000
-  var seconds = time_t((nanoseconds - part) / 1_000_000_000)
-  var time = tm()
-  gmtime_r(&seconds, &time)
+  var (seconds, part) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+  if part < 0 { (seconds, part) = (seconds - 1, part + 1_000_000_000) }
+  var (clock, time) = (time_t(seconds), tm())
+  gmtime_r(&clock, &time)
   func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
   let fraction = String(String(1_000_000_000 + part).dropFirst())
   return

@@ -24,17 +24,22 @@ package enum GenerationChoice: Sendable {
 extension Store {
   static let columns = "id, created_ms, host, config_sha256, files, bytes"
 
-  private func generation(_ row: Statement) -> Generation {
-    Generation(
+  private func generation(_ row: Statement) throws(Failure) -> Generation {
+    let generation = Generation(
       id: row.integer(0), createdMs: row.integer(1), host: row.text(2) ?? "", config: row.text(3) ?? "", files: row.integer(4),
       bytes: row.integer(5))
+    // there is always a next one, and nanoseconds are told in as many bits, too
+    guard (1..<Int64.max).contains(generation.id), (0...Int64.max / 1_000_000).contains(generation.createdMs), generation.files >= 0,
+      generation.bytes >= 0
+    else { throw Database.damage("\(printable(database.path)): generation \(generation.id) cannot be") }
+    return generation
   }
 
   /// All generations that are kept, oldest first.
   package func generations() throws(Failure) -> [Generation] {
     let query = try database.statement("SELECT \(Self.columns) FROM generation ORDER BY id")
     var result: [Generation] = []
-    while try query.step() { result.append(generation(query)) }
+    while try query.step() { result.append(try generation(query)) }
     return result
   }
 
@@ -68,16 +73,19 @@ extension Store {
     try insert.execute()
   }
 
-  /// Forgets generations beyond the newest `count` and those from before a time; the newest always stays. Returns how many went.
-  package func forget(keepCount: Int, before ms: Int64) throws(Failure) -> Int {
+  /// Forgets generations beyond the newest `count` and those from before a time; the newest always stays.
+  package func forget(keepCount: Int, before ms: Int64) throws(Failure) {
     let all = try generations()
     let kept = all.enumerated().filter { $0.offset == all.count - 1 || $0.offset >= all.count - keepCount && $0.element.createdMs >= ms }
-    guard let oldest = kept.first?.element.id, oldest != all.first?.id else { return 0 }
+    guard let oldest = kept.first?.element.id, oldest != all.first?.id else { return }
     try database.run("DELETE FROM object WHERE until <= \(oldest); DELETE FROM generation WHERE id < \(oldest);")
     try database.run("DELETE FROM signature WHERE generation < \(oldest)")
+    // the same content may belong to a later row, of another mode for example
     try database.run(
-      "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM object o WHERE (o.directory, o.name) = (content.directory, content.name))")
+      """
+      DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.directory = content.directory AND o.name = content.name \
+      AND o.since >= content.since AND o.size = content.size AND o.mtime_ns = content.mtime_ns)
+      """)
     try database.run("DELETE FROM directory WHERE id NOT IN (SELECT directory FROM object);")
-    return all.count - kept.count
   }
 }

@@ -44,12 +44,15 @@ final class HashPool {
   private var threads: [Handoff<Thread>] = []
   /// Jobs whose results have not been taken.
   private(set) var pending = 0
-  /// No more than so many at a time: each holds a descriptor.
+  /// No more than so many at a time: each holds a descriptor, beside those of the directories that are open.
   let limit: Int
 
   init(workers: Int) {
     self.workers = workers
-    limit = workers * 32
+    var descriptors = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+    let free = Int(clamping: descriptors.rlim_cur) - 2 * ScanLevel.openLimit
+    limit = max(1, min(workers * 32, 512, free))
   }
 
   /// Ends the threads; what they have not begun is dropped.
@@ -78,17 +81,17 @@ final class HashPool {
 
   var isFull: Bool { pending >= limit }
 
-  /// The results there are; waits for one if `wait` and any is pending.
-  func take(wait: Bool) -> [HashResult] {
+  /// The results there are; waits for one if any is pending.
+  func take() -> [HashResult] {
     if pending == 0 { return [] }
-    if wait { shared.resultCount.wait() }
+    shared.resultCount.wait()
     let results = shared.results.withLock { results in
       let taken = results
       results.removeAll(keepingCapacity: true)
       return taken
     }
     // one signal a result; the first was waited for
-    if results.count > (wait ? 1 : 0) { for _ in (wait ? 1 : 0)..<results.count { shared.resultCount.wait() } }
+    for _ in results.dropFirst() { shared.resultCount.wait() }
     pending -= results.count
     return results
   }
@@ -108,6 +111,9 @@ final class HashPool {
 
 /// Reads files, one after the other, with memory of its own.
 struct FileReader: ~Copyable {
+  /// Files that say that they hold nothing, as those below /proc do, are read no further.
+  private static let sizelessLimitBytes: UInt64 = 64 << 20
+
   private let digester = Digester()
   private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 4096)
 
@@ -136,7 +142,10 @@ struct FileReader: ~Copyable {
         result.code = errno
         return result
       }
-      if after.isSameState(as: result.status) { return result }
+      if after.isSameState(as: result.status) {
+        if result.digests == nil { result.code = EFBIG }
+        return result
+      }
       result.isBusy = attempt == 1
     }
     return result
@@ -166,6 +175,10 @@ struct FileReader: ~Copyable {
       if offset == job.prefixBytes { result.prefixDigests = digester.values() }
       // The end, as far as statx told: one read less. What has grown beyond that is read again anyway, and may never end.
       if count < wanted && offset == size || offset > size && size > 0 { break }
+      if offset > Self.sizelessLimitBytes, size == 0 {
+        result.digests = nil
+        return true
+      }
     }
     errno = 0
     result.digests = digester.values()

@@ -2,44 +2,47 @@ import CLinux
 import Glibc
 import System
 
-/// Whether two sets of facts are of one inode. Inode numbers are used again at once, so the birth time, or where there is none the content,
-/// has to agree.
-private struct InodeKey: Hashable {
-  var device: UInt64
-  var inode: UInt64
+/// What two sets of facts have in common that are of one object. Inode numbers are used again at once, so the birth time, or where there is none
+/// the content, has to agree.
+private struct ObjectKey: Hashable {
+  private let device: UInt64, inode: UInt64
+  private let kind: FileKind
+  private let btime: Int64, mtime: Int64
+  private let size: UInt64
+  private let link: [UInt8]?
+
+  init(_ facts: Facts) {
+    let status = facts.status
+    (device, inode, kind, btime) = (status.device, status.inode, facts.kind, status.btime)
+    (mtime, size, link) = btime == 0 ? (status.mtime, status.size, facts.link) : (0, 0, nil)
+  }
 }
 
 extension Scan {
   /// Makes one move of an object that is gone at one path and new at another, and leaves out what the rules allow.
   func pairMoves() throws(Failure) {
-    var gone: [InodeKey: [Int]] = [:]
-    for (index, difference) in differences.enumerated() {
-      if difference.kind == .removed, let old = difference.old {
-        gone[InodeKey(device: old.status.device, inode: old.status.inode), default: []].append(index)
-      }
+    // of each object where it is gone, the first of them last
+    var gone: [ObjectKey: [Int]] = [:]
+    for index in differences.indices.reversed() where differences[index].kind == .removed {
+      if let old = differences[index].old { gone[ObjectKey(old), default: []].append(index) }
     }
-    var dropped = Set<Int>()
-    for index in differences.indices {
-      guard !gone.isEmpty, differences[index].kind == .added, let new = differences[index].new else { continue }
-      let key = InodeKey(device: new.status.device, inode: new.status.inode)
-      guard let place = gone[key]?.firstIndex(where: { differences[$0].old.map { isOneObject($0, new) } == true }),
-        let from = gone[key]?.remove(at: place), let old = differences[from].old
-      else { continue }
-      dropped.insert(from)
+    var isMoved = [Bool](repeating: false, count: differences.count)
+    for index in differences.indices where !gone.isEmpty && differences[index].kind == .added {
+      guard let new = differences[index].new, let from = gone[ObjectKey(new)]?.popLast(), let old = differences[from].old else { continue }
+      isMoved[from] = true
       var moved = Difference(.moved, differences[index].path, old: old, new: new)
       moved.previousPath = differences[from].path
       // a rename itself sets the ctime, and a directory's new parent its size or links
       moved.changed = old.changes(to: new).subtracting(.ctime)
       differences[index] = moved
     }
-    differences = differences.enumerated().filter { !dropped.contains($0.offset) && !isAllowed($0.element) }.map(\.element)
+    var kept = 0
+    for index in differences.indices where !isMoved[index] && !isAllowed(differences[index]) {
+      differences.swapAt(kept, index)
+      kept += 1
+    }
+    differences.removeSubrange(kept...)
     differences.sort { $0.path.lexicographicallyPrecedes($1.path) }
-  }
-
-  private func isOneObject(_ old: Facts, _ new: Facts) -> Bool {
-    guard old.kind == new.kind else { return false }
-    if old.status.btime != 0 || new.status.btime != 0 { return old.status.btime == new.status.btime }
-    return old.status.mtime == new.status.mtime && old.status.size == new.status.size && old.link == new.link
   }
 
   /// What a rule says is no difference: ANF, ARF, I.

@@ -62,9 +62,11 @@ final class Database {
     return try query.step() ? query.integer(0) : 0
   }
 
-  /// Writes what is in the write-ahead log into the database itself.
-  func checkpoint() throws(Failure) {
-    if sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) != SQLITE_OK { throw failure() }
+  /// What a person is told of a file that is no baseline, or no longer.
+  static func damage(_ reason: String) -> Failure {
+    Failure(
+      reason, advice: "the baseline is damaged or none: restore it from a copy, or begin anew with `fsaudit baseline init --replace`",
+      exit: .database)
   }
 
   /// What the last call found wrong, as a person should read it.
@@ -75,9 +77,7 @@ final class Database {
     let reason = system == 0 || code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? text : "\(text) (\(Errno(rawValue: system)))"
     return switch code {
     case SQLITE_CORRUPT, SQLITE_NOTADB:
-      Failure(
-        reason, advice: "the baseline is damaged or none: restore it from a copy, or begin anew with `fsaudit baseline init --replace`",
-        exit: .database)
+      Self.damage(reason)
     case SQLITE_FULL: Failure(reason, advice: "the disk is full; the baseline is as it was", exit: .inputOutput)
     case SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH: Failure(reason, advice: "run it as root", exit: .notPermitted)
     default: Failure(reason, exit: .inputOutput)

@@ -58,7 +58,9 @@ final class ScannedDirectory {
   let path: [UInt8]
   /// In the store; nil where it has no rows (yet).
   var id: Int64?
-  init(_ path: [UInt8], _ id: Int64?) { (self.path, self.id) = (path, id) }
+  /// Whether everybody may reach what is in it: enter it, and all directories above.
+  let isOpen: Bool
+  init(_ path: [UInt8], _ id: Int64?, isOpen: Bool = false) { (self.path, self.id, self.isOpen) = (path, id, isOpen) }
 
   /// The path of an entry.
   func path(of name: some Collection<UInt8>) -> [UInt8] {
@@ -130,15 +132,17 @@ package final class Scan {
     if rootPrefix.isEmpty {
       var listing = EntryList()
       listing.add([UInt8(ascii: "/"), 0], type: UInt8(DT_DIR))
-      var level = ScanLevel(descriptor: AT_FDCWD, directory: ScannedDirectory([], try store.directory([])), isSelected: false)
+      var level = ScanLevel(descriptor: AT_FDCWD, directory: ScannedDirectory([], try store.directory([]), isOpen: true), isSelected: false)
       try merge(listing, &level)
       levels = [level]
     } else {
+      // who may reach it through the directories above is not known, so no text below is kept
       try enter(
-        openForReading(AT_FDCWD, rootPrefix.map { CChar(bitPattern: $0) } + [0], O_DIRECTORY), [UInt8(ascii: "/")], isSelected: false)
+        openForReading(AT_FDCWD, rootPrefix.map { CChar(bitPattern: $0) } + [0], O_DIRECTORY), [UInt8(ascii: "/")],
+        [])
     }
     while !levels.isEmpty { try step() }
-    while pool.pending > 0 { try settle(wait: true) }
+    while pool.pending > 0 { try settle() }
     try removeUnvisited()
     try pairMoves()
   }
@@ -146,23 +150,24 @@ package final class Scan {
   /// Enters the next directory, or leaves one.
   private func step() throws(Failure) {
     let depth = levels.count - 1
-    guard let (name, isSelected) = levels[depth].nextChild() else { return leave() }
+    guard let (name, child) = levels[depth].nextChild() else { return leave() }
     let parent = levels[depth].directory
     let path = parent.path(of: name.dropLast())
     guard path.count <= 16 << 10 else { return skip(path, ENAMETOOLONG) }
     try enter(
       name.withUnsafeBytes { openForReading(levels[depth].descriptor, $0.assumingMemoryBound(to: CChar.self).baseAddress, O_DIRECTORY) },
-      path,
-      isSelected: isSelected)
+      path, child)
   }
 
   /// Compares an opened directory and makes it the deepest level; the descriptor is -1, and errno says why, where it could not be opened.
-  private func enter(_ descriptor: Int32, _ path: [UInt8], isSelected: Bool) throws(Failure) {
+  private func enter(_ descriptor: Int32, _ path: [UInt8], _ child: ScanLevel.Child) throws(Failure) {
     if descriptor < 0 {
       // gone, or something else by now: its rows are no longer true
       return [ENOENT, ENOTDIR, ELOOP].contains(errno) && !levels.isEmpty ? () : skip(path, errno)
     }
-    var level = ScanLevel(descriptor: descriptor, directory: ScannedDirectory(path, try store.directory(path)), isSelected: isSelected)
+    var level = ScanLevel(
+      descriptor: descriptor, directory: ScannedDirectory(path, try store.directory(path), isOpen: child.contains(.open)),
+      isSelected: child.contains(.selected))
     if options.oneFileSystem { level.noteIdentity() }
     guard let listing = list(descriptor) else {
       skip(path, errno)
@@ -192,10 +197,12 @@ package final class Scan {
     if left.descriptor >= 0 { close(left.descriptor) }
   }
 
-  /// A directory that cannot be entered: what is below stays as it was.
-  func skip(_ path: [UInt8], _ code: Int32) {
+  /// What cannot be looked into, and may be a directory: what is below stays as it was.
+  func skip(
+    _ path: [UInt8], _ code: Int32, _ text: String = "the directory could not be read; nothing below it was examined"
+  ) {
     skipped.insert(path)
-    fault(path, code, "the directory could not be read; nothing below it was examined")
+    fault(path, code, text)
   }
 
   func fault(_ path: [UInt8], _ code: Int32, _ text: String) {

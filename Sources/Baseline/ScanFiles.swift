@@ -40,7 +40,7 @@ extension Scan {
     }
     var status = linux_status()
     guard linux_status_of(level.descriptor, name, &status) == 0 else {
-      if errno != ENOENT { fault(path, errno, "it could not be examined") }
+      if errno != ENOENT { skip(path, errno, "it could not be examined") }
       return
     }
     guard let kind = FileKind(mode: status.mode) else { return }
@@ -121,22 +121,22 @@ extension Scan {
 
   /// Queues a file to be hashed; settles others while the queue is full.
   private func read(_ descriptor: Int32, _ digests: Attributes, _ file: PendingFile) throws(Failure) {
-    while pool.isFull { try settle(wait: true) }
+    while pool.isFull { try settle() }
     guard let slot = pending.firstIndex(where: { $0 == nil }) else { return }
     pending[slot] = file
     let grows = file.facts.attributes.contains(.growing) && file.old?.attributes.contains(.growing) == true
     let prefix = grows ? file.old.map(\.status.size) : nil
     let policy = ContentPolicy(limitBytes: options.diffBytes)
-    let keeps = policy.limitBytes > 0 && policy.allows(file.directory.path(of: file.name), file.facts.status)
+    let keeps = policy.limitBytes > 0 && file.directory.isOpen && policy.allows(file.directory.path(of: file.name), file.facts.status)
     let job = HashJob(descriptor: descriptor, digests: digests, prefixBytes: prefix, keepBytes: keeps ? policy.limitBytes : 0, slot: slot)
     do { try pool.add(job) } catch {
       throw error.failure()
     }
   }
 
-  /// Takes the files that have been read.
-  func settle(wait: Bool) throws(Failure) {
-    for result in pool.take(wait: wait) {
+  /// Takes the files that have been read; waits for one.
+  func settle() throws(Failure) {
+    for result in pool.take() {
       guard var file = pending[result.slot] else { continue }
       pending[result.slot] = nil
       if result.isBusy {
@@ -183,7 +183,7 @@ extension Scan {
   /// A known entry that cannot be examined.
   func miss(_ name: UnsafeRawBufferPointer, _ directory: ScannedDirectory) throws(Failure) {
     if errno == ENOENT { return try lose(Array(name), directory) }
-    fault(directory.path(of: name), errno, "it could not be examined")
+    skip(directory.path(of: name), errno, "it could not be examined")
   }
 
   /// An object that went away while it was examined.

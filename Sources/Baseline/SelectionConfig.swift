@@ -97,9 +97,11 @@ package final class SelectionConfig: Sendable {
   }
 }
 
-/// Warnings about rules that can never select anything, as far as that is easy to see.
+/// Warnings about rules that can never select anything, as far as that is easy to see. Rules are compared with one another, so of very many
+/// nothing is said.
 private func unreachable(_ rules: [SelectionRule]) -> [ConfigNotice] {
   var result: [ConfigNotice] = []
+  if rules.count > 4096 { return result }
   func warn(_ rule: SelectionRule, _ text: String) {
     result.append(ConfigNotice(place: rule.place, text: "\(printable(rule.text)): \(text)"))
   }

@@ -1,15 +1,15 @@
-import CCrypto
+import EventLog
 
 extension SelectionConfig {
   /// SHA-256, in hexadecimal, of everything that decides: two configurations with the same one decide alike.
   package var fingerprint: String {
-    var text = "\(rootPrefix)\n"
+    // no part of a rule holds a NUL
+    var text = rootPrefix + [0]
     for rule in rules {
-      text += "\(rule.kind) \(rule.node) \(rule.expression) \(rule.kinds.rawValue) \(rule.fileSystem ?? "") \(rule.attributes.rawValue)\n"
+      text += Array("\(rule.kind) \(rule.kinds.rawValue) \(rule.attributes.rawValue) \(rule.fileSystem ?? "")".utf8)
+      text += [0] + rule.node + [0] + rule.expression + [0]
     }
-    var value = [UInt8](repeating: 0, count: 32)
-    let isDone = text.withUTF8 { EVP_Digest($0.baseAddress, $0.count, &value, nil, EVP_sha256(), nil) }
-    return isDone == 1 ? hexadecimal(value) : text
+    return SHA256.hash(of: text.span.bytes).hex
   }
 
   /// Every attribute that any rule asks for.

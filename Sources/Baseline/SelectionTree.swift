@@ -15,10 +15,21 @@ struct SelectionTree: Sendable {
   /// The root first.
   private(set) var nodes = [Node(name: [])]
 
+  /// A name in a node.
+  private struct Place: Hashable {
+    var parent: Int
+    var name: ArraySlice<UInt8>
+  }
+
   init(_ rules: [SelectionRule]) {
+    var known: [Place: Int] = [:]
     for (index, rule) in rules.enumerated() {
       var path: [Int] = [0]
-      for name in rule.node.split(separator: UInt8(ascii: "/")) { path.append(child(of: path[path.count - 1], name)) }
+      for name in rule.node.split(separator: UInt8(ascii: "/")) {
+        let place = Place(parent: path[path.count - 1], name: name)
+        path.append(known[place] ?? add(place))
+        known[place] = path[path.count - 1]
+      }
       let last = path[path.count - 1]
       switch rule.kind {
       case .equal: nodes[last].equals.append(index)
@@ -33,10 +44,9 @@ struct SelectionTree: Sendable {
     }
   }
 
-  private mutating func child(of parent: Int, _ name: ArraySlice<UInt8>) -> Int {
-    if let known = nodes[parent].children.first(where: { nodes[$0].name.elementsEqual(name) }) { return known }
-    nodes.append(Node(name: Array(name)))
-    nodes[parent].children.append(nodes.count - 1)
+  private mutating func add(_ place: Place) -> Int {
+    nodes.append(Node(name: Array(place.name)))
+    nodes[place.parent].children.append(nodes.count - 1)
     return nodes.count - 1
   }
 

@@ -51,7 +51,7 @@ extension Store {
     var wanted = RowHash()
     try found.add(try database.statement(list))
     try wanted.add(try ours.statement(list))
-    if found.finish() != wanted.finish() { throw damage("its tables are not those that fsaudit makes (see `.schema` of sqlite3)") }
+    if found.finish() != wanted.finish() { throw damage("its tables are not those that fsaudit makes (see `sqlite3 FILE .schema`)") }
   }
 
   /// An index that leads elsewhere than its table, or rows that belong to no generation that there is, would be another baseline to a check, or to
@@ -67,10 +67,7 @@ extension Store {
     if strays > 0 { throw damage("\(strays) of its rows belong to no generation or no directory") }
   }
 
-  private func damage(_ text: String) -> Failure {
-    Failure(
-      "\(printable(database.path)): \(text)", advice: "the baseline was edited or is damaged: restore it from a copy", exit: .database)
-  }
+  private func damage(_ text: String) -> Failure { Database.damage("\(printable(database.path)): \(text)") }
 
   // MARK: The signatures that are kept
 
@@ -130,6 +127,7 @@ extension BaselineRun {
   package static func sign(
     _ path: String, _ choice: GenerationChoice, with signer: Signer, replaces: Bool
   ) throws(Failure) -> (generation: Generation, key: PublicKey, signature: [UInt8]) {
+    try Store.require(path)
     let lock = try RunLock(database: path)
     defer { withExtendedLifetime(lock) {} }
     let store = try Store(path, writing: true)

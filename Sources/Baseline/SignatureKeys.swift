@@ -1,4 +1,5 @@
 import CCrypto
+import EventLog
 import Glibc
 import System
 
@@ -24,9 +25,7 @@ package struct PublicKey: Sendable, Equatable {
   package var id: String {
     // the key's SubjectPublicKeyInfo (RFC 8410), of which only the end differs from key to key
     let encoded: [UInt8] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00] + bytes
-    var digest = [UInt8](repeating: 0, count: 32)
-    _ = EVP_Digest(encoded, encoded.count, &digest, nil, EVP_sha256(), nil)
-    return hexadecimal(digest.prefix(8))
+    return String(SHA256.hash(of: encoded.span.bytes).hex.prefix(16))
   }
 
   /// Whether the private key made this signature of these bytes. False as well for what is no key and no signature.

@@ -63,11 +63,8 @@ package final class Store {
   /// An existing one.
   /// - Parameter writing: for an update, which ``commit()`` ends.
   package convenience init(_ path: String, writing: Bool) throws(Failure) {
+    try Self.require(path)
     let database: Database
-    do throws(SystemError) { _ = try status(of: path) } catch {
-      throw error.failure(
-        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
-    }
     if writing {
       database = try Database(path, .write)
       try Self.check(database)
@@ -79,6 +76,14 @@ package final class Store {
       try database.run("BEGIN")
     }
     try self.init(database)
+  }
+
+  /// Fails where there is no database, and says how to make one.
+  static func require(_ path: String) throws(Failure) {
+    do throws(SystemError) { _ = try status(of: path) } catch {
+      throw error.failure(
+        advice: error.code == .noSuchFileOrDirectory ? "there is no baseline yet: make one with `fsaudit baseline init`" : "")
+    }
   }
 
   /// For reading. A write-ahead log wants files beside it, which not everybody may make: without one there is nothing to be missed.
@@ -133,9 +138,6 @@ package final class Store {
     // One file again, which can be copied, and read by who may write nothing. Where somebody reads it just now, the next update does it.
     try? database.run("PRAGMA journal_mode = DELETE")
   }
-
-  /// How many directories there have ever been: the largest id.
-  func largestDirectory() throws(Failure) -> Int64 { try database.integer("SELECT max(id) FROM directory") }
 
   /// Runs `body` for each directory, with its id and path.
   func eachDirectory(_ body: (Int64, [UInt8]) throws(Failure) -> Void) throws(Failure) {
@@ -242,7 +244,6 @@ struct RowCursor: ~Copyable {
   @inline(__always)
   var special: Attributes { attributes.intersection([.blocks, .atime]) }
   var descends: Bool { statement.integer(3) != 0 }
-  var mode: UInt32 { UInt32(truncatingIfNeeded: statement.integer(4)) }
   var blocks: UInt64 { UInt64(bitPattern: statement.integer(10)) }
   var atime: Int64 { statement.integer(11) }
 

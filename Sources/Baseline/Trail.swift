@@ -15,9 +15,9 @@ package struct Trail: Sendable {
     var action: Action
     /// The object went away from the name.
     var leaves = false
-    /// The entry before at the same name; -1 for none.
+    /// The entry before at the same name; -1 for none, ``Trail/forgotten``.
     var before: Int32
-    /// Where the object came from: its last entry under the name that it had before; -1 for none.
+    /// Where the object came from: its last entry under the name that it had before; -1 for none, ``Trail/forgotten``.
     var source: Int32 = -1
   }
 
@@ -32,8 +32,20 @@ package struct Trail: Sendable {
     var inside: Int32 = -1
   }
 
-  /// Above this, nothing new is followed, and what is not known is not held against anybody.
-  static let nodeLimit = 2_000_000
+  /// Entries that lead from the newest one back.
+  struct Chain {
+    /// Their numbers, newest first.
+    var entries: [Int32] = []
+    /// Whether these are all: there were neither more than asked for, nor some that were forgotten.
+    var isWhole = true
+  }
+
+  /// Above these, nothing new is followed, and what is not known is not held against anybody.
+  private static let nodeLimit = 2_000_000, nameLimitBytes = 64 << 20
+  /// Above this, the oldest entries of every name are forgotten.
+  private let entryLimit: Int
+  /// A link to an entry that was.
+  private static let forgotten: Int32 = -2
 
   private(set) var entries: [Entry] = []
   private var nodes = [Node(parent: -1, nameStart: 0, nameCount: 0)]
@@ -47,7 +59,7 @@ package struct Trail: Sendable {
   /// Whether everything could be followed.
   private(set) var isWhole = true
 
-  package init() {}
+  init(entryLimit: Int = 4_000_000) { self.entryLimit = entryLimit }
 
   /// An object as the log writes it.
   struct ObjectID: Hashable, Sendable {
@@ -60,19 +72,20 @@ package struct Trail: Sendable {
   /// Takes a line of the log, if it is a change that succeeded.
   mutating func add(_ line: borrowing LogLine, identity number: Int) {
     guard line.contains(at: Place.outcome, { $0.equals("success") }), let action = Self.action(of: line),
-      let path = Self.name(line, Place.path, Place.rawPath), path.first == UInt8(ascii: "/"), let place = node(path, makes: true)
+      let path = Self.name(line, Place.path, Place.rawPath), path.first == UInt8(ascii: "/"), let place = node(making: path)
     else { return }
+    if entries.count >= entryLimit { forgetOldest() }
+    guard entries.count < entryLimit else { return isWhole = false }
     let previous = action == .rename || action == .exchange ? Self.name(line, Place.previous, Place.rawPrevious) : nil
     switch action {
     case .rename:
-      guard let previous, let old = node(previous, makes: true) else { break }
-      move(old, to: place, number)
-      noteObject(line)
+      guard let previous, let old = node(making: previous) else { break }
+      if move(old, to: place, number) { noteObject(line) }
       noteInside(of: previous, number, action)
       noteInside(of: path, number, action)
       return
     case .exchange:
-      guard let previous, let other = node(previous, makes: true) else { break }
+      guard let previous, let other = node(making: previous) else { break }
       exchange(place, other, number)
       return
     case .create, .mkdir, .mknod, .symlink, .link, .delete, .rmdir:
@@ -80,7 +93,7 @@ package struct Trail: Sendable {
     default: break
     }
     append(Entry(line: number, action: action, leaves: action == .delete || action == .rmdir, before: nodes[Int(place)].last), to: place)
-    if action == .link, let target = Self.name(line, Place.target, Place.rawTarget), let other = node(target, makes: true) {
+    if action == .link, let target = Self.name(line, Place.target, Place.rawTarget), let other = node(making: target) {
       entries[entries.count - 1].source = nodes[Int(other)].last
       append(Entry(line: number, action: action, before: nodes[Int(other)].last), to: other)
     }
@@ -137,15 +150,19 @@ package struct Trail: Sendable {
   }
 
   private mutating func noteInside(of path: [UInt8], _ number: Int, _ action: Action) {
-    guard let slash = path.lastIndex(of: UInt8(ascii: "/")), let directory = node(Array(path[..<slash]), makes: true) else { return }
+    guard let slash = path.lastIndex(of: UInt8(ascii: "/")), let directory = node(making: Array(path[..<slash])) else { return }
     let before = nodes[Int(directory)].inside
     nodes[Int(directory)].inside = Int32(entries.count)
     entries.append(Entry(line: number, action: action, before: before))
   }
 
-  /// The object at `old`, with all below it, is at `new` now.
-  private mutating func move(_ old: Int32, to new: Int32, _ number: Int) {
-    if old == new || isBelow(new, old) { return }
+  /// The object at `old`, with all below it, is at `new` now. False where that cannot be.
+  private mutating func move(_ old: Int32, to new: Int32, _ number: Int) -> Bool {
+    if old == new || isBelow(new, old) { return false }
+    guard nodes.count < Trail.nodeLimit else {
+      isWhole = false
+      return false
+    }
     let parent = nodes[Int(new)].parent
     let nameStart = nodes[Int(new)].nameStart
     let nameCount = nodes[Int(new)].nameCount
@@ -161,6 +178,7 @@ package struct Trail: Sendable {
     nodes[Int(new)].parent = -1
     put(old)
     append(Entry(line: number, action: .rename, before: victim, source: past), to: old)
+    return true
   }
 
   private mutating func exchange(_ one: Int32, _ other: Int32, _ number: Int) {
@@ -185,12 +203,48 @@ package struct Trail: Sendable {
     return false
   }
 
+  // MARK: Forgetting
+
+  /// Makes room: of the chain from every name only the newest entries stay, no fewer than it takes.
+  private mutating func forgetOldest() {
+    for count in [1000, 30, 1] as [UInt16] where entries.count > entryLimit / 2 { keepNewest(count) }
+  }
+
+  private mutating func keepNewest(_ count: UInt16) {
+    // how many newer ones its chain has; the fewest, where chains meet
+    var newer = [UInt16](repeating: .max, count: entries.count)
+    for node in nodes {
+      if node.last >= 0 { newer[Int(node.last)] = 0 }
+      if node.inside >= 0 { newer[Int(node.inside)] = 0 }
+    }
+    for head in byObject.values where head >= 0 { newer[Int(head)] = 0 }
+    // links lead to older entries, and so to smaller numbers
+    for index in entries.indices.reversed() where newer[index] < count - 1 {
+      for link in [entries[index].before, entries[index].source] where link >= 0 {
+        newer[Int(link)] = min(newer[Int(link)], newer[index] + 1)
+      }
+    }
+    var numbers = [Int32](repeating: Trail.forgotten, count: entries.count)
+    func now(_ number: Int32) -> Int32 { number < 0 ? number : numbers[Int(number)] }
+    var kept = 0
+    for index in entries.indices where newer[index] < count {
+      var entry = entries[index]
+      (entry.before, entry.source) = (now(entry.before), now(entry.source))
+      entries[kept] = entry
+      numbers[index] = Int32(kept)
+      kept += 1
+    }
+    entries.removeSubrange(kept...)
+    for index in nodes.indices { (nodes[index].last, nodes[index].inside) = (now(nodes[index].last), now(nodes[index].inside)) }
+    byObject = byObject.mapValues(now)
+  }
+
   // MARK: Asking
 
-  /// The newest entries that concern a path, as numbers of entries, newest first: its own, those of the names that what is there had
-  /// before, and the renames of directories above that gave it this path, or took it away.
+  /// The newest entries that concern a path: its own, those of the names that what is there had before, and the renames of directories above
+  /// that gave it this path, or took it away.
   /// - Parameter limit: how many at most.
-  func chain(of path: [UInt8], limit: Int) -> [Int32] {
+  func chain(of path: [UInt8], limit: Int) -> Chain {
     var above: [Int32] = []
     var own: Int32 = -1
     var here: Int32? = 0
@@ -201,44 +255,45 @@ package struct Trail: Sendable {
       here = find(parent: directory, name)
     }
     if let here { own = nodes[Int(here)].last }
+    let chain = follow([own], limit) { _ in true }
     let moves = follow(above, limit) { $0 == .rename || $0 == .exchange || $0 == .mount || $0 == .umount }
-    if moves.isEmpty { return follow([own], limit) { _ in true } }
-    return Array(Set(follow([own], limit) { _ in true } + moves).sorted(by: >).prefix(limit))
+    let isWhole = chain.isWhole && moves.isWhole
+    if moves.entries.isEmpty { return Chain(entries: chain.entries, isWhole: isWhole) }
+    let all = Set(chain.entries + moves.entries).sorted(by: >)
+    return Chain(entries: Array(all.prefix(limit)), isWhole: isWhole && all.count <= limit)
   }
 
-  /// The newest entries that gave or took names in a directory, newest first.
-  func inside(of directory: [UInt8], limit: Int) -> [Int32] {
-    guard let node = node(directory) else { return [] }
-    var result: [Int32] = []
-    var here = nodes[Int(node)].inside
-    while here >= 0, result.count < limit {
-      result.append(here)
-      here = entries[Int(here)].before
-    }
-    return result
+  /// The newest entries that gave or took names in a directory.
+  func inside(of directory: [UInt8], limit: Int) -> Chain {
+    node(directory).map { follow([nodes[Int($0)].inside], limit) { _ in true } } ?? Chain()
   }
 
   /// The newest entries of an object, by whatever name it was reached.
-  func chain(ofObject object: ObjectID, limit: Int) -> [Int32] {
-    byObject[object].map { follow([$0], limit) { _ in true } } ?? []
+  func chain(ofObject object: ObjectID, limit: Int) -> Chain {
+    byObject[object].map { follow([$0], limit) { _ in true } } ?? Chain()
   }
 
-  /// Follows entries back in time, newest first: they are numbered in the order of the log.
-  private func follow(_ from: [Int32], _ limit: Int, _ isWanted: (Action) -> Bool) -> [Int32] {
-    var result: [Int32] = []
-    var found: Set<Int32> = []
-    var open = from.filter { $0 >= 0 }
+  /// Follows entries back in time: they are numbered in the order of the log.
+  private func follow(_ from: [Int32], _ limit: Int, _ isWanted: (Action) -> Bool) -> Chain {
+    var chain = Chain()
+    // in order, the newest last
+    var open = Set(from.filter { $0 >= 0 }).sorted()
     var steps = 0
-    while let newest = open.max(), result.count < limit, steps < 10_000 {
+    while let newest = open.popLast() {
+      if chain.entries.count == limit || steps == 10_000 {
+        chain.isWhole = false
+        break
+      }
       steps += 1
-      open.removeAll { $0 == newest }
-      guard found.insert(newest).inserted else { continue }
       let entry = entries[Int(newest)]
-      if isWanted(entry.action) { result.append(newest) }
-      if entry.before >= 0 { open.append(entry.before) }
-      if entry.source >= 0 { open.append(entry.source) }
+      if isWanted(entry.action) { chain.entries.append(newest) }
+      for link in [entry.before, entry.source] {
+        if link == Trail.forgotten { chain.isWhole = false }
+        let place = open.partition(from: link)
+        if link >= 0, place == open.count || open[place] != link { open.insert(link, at: place) }
+      }
     }
-    return result
+    return chain
   }
 
   // MARK: The tree of names
@@ -252,14 +307,14 @@ package struct Trail: Sendable {
     return here
   }
 
-  private mutating func node(_ path: [UInt8], makes: Bool) -> Int32? {
+  private mutating func node(making path: [UInt8]) -> Int32? {
     var here: Int32 = 0
     for name in path.split(separator: UInt8(ascii: "/")) {
       if let next = find(parent: here, name) {
         here = next
         continue
       }
-      guard nodes.count < Trail.nodeLimit, names.count < Int(Int32.max) - name.count else {
+      guard nodes.count < Trail.nodeLimit, names.count < Trail.nameLimitBytes else {
         isWhole = false
         return nil
       }
@@ -326,13 +381,20 @@ package struct Trail: Sendable {
 
   private mutating func grow() {
     let live = table.filter { $0 >= 0 }
-    table = [Int32](repeating: -1, count: max(1024, live.count * 4).nextPowerOfTwo)
+    table = [Int32](repeating: -1, count: live.count * 4 > table.count ? table.count * 2 : table.count)
     used = 0
     for node in live { put(node) }
   }
 }
 
-extension Int {
-  /// The smallest power of two that is not below it.
-  fileprivate var nextPowerOfTwo: Int { self <= 1 ? 1 : 1 << (Int.bitWidth - (self - 1).leadingZeroBitCount) }
+extension [Int32] {
+  /// Where a number is, or would be, in ascending ones.
+  fileprivate func partition(from number: Int32) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < number { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
 }

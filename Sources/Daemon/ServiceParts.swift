@@ -63,15 +63,6 @@ struct ProcessLock: ~Copyable {
   }
 }
 
-/// This host's name, for the log's `host.name`.
-package func hostName() -> String {
-  withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-    guard let start = buffer.baseAddress, gethostname(start, 255) == 0 else { return "localhost" }
-    buffer[255] = 0
-    return String(cString: start)
-  }
-}
-
 extension Duration {
   /// Whole milliseconds, as far as they fit.
   var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }

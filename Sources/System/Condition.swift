@@ -2,33 +2,19 @@ import Glibc
 
 /// A wake-up for one sleeping thread: remembered if nobody sleeps, so a signal before the wait is not lost.
 package final class Condition: Sendable {
-  // sem_t wants a stable address, and its calls are thread-safe by definition (sem_overview(7))
-  private nonisolated(unsafe) let semaphore: UnsafeMutablePointer<sem_t>
+  private let signals = Semaphore()
 
-  package init() {
-    semaphore = .allocate(capacity: 1)
-    sem_init(semaphore, 0, 0)
-  }
-
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
+  package init() {}
 
   /// Ends the present wait, or the next one.
-  package func signal() { sem_post(semaphore) }
+  package func signal() { signals.signal() }
 
   /// Sleeps until ``signal()`` or for that long. Signals that came since the last wait count once.
   /// - Returns: whether there was one.
   @discardableResult
   package func wait(milliseconds: Int64) -> Bool {
-    var until = timespec()
-    clock_gettime(CLOCK_REALTIME, &until)
-    let nanoseconds = Int64(until.tv_nsec) + milliseconds % 1000 * 1_000_000
-    until.tv_sec += Int(milliseconds / 1000 + nanoseconds / 1_000_000_000)
-    until.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    guard sem_timedwait(semaphore, &until) == 0 else { return false }
-    while sem_trywait(semaphore) == 0 {}
+    guard signals.wait(milliseconds: milliseconds) else { return false }
+    while signals.take() {}
     return true
   }
 }

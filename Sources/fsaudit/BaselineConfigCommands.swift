@@ -7,13 +7,16 @@ import SystemPackage
 
 /// The option that names the configuration.
 struct BaselineConfigOption: ParsableArguments {
-  @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
+  @Option(help: ArgumentHelp("What is selected, in AIDE's language.", valueName: "file"))
   var config = SelectionConfig.defaultPath
 
   /// Reads it; its warnings go to stderr.
-  func load() throws(Failure) -> SelectionConfig {
-    let result = try SelectionConfig.load(config)
-    for warning in result.warnings { complain("fsaudit: warning: \(warning.description)") }
+  func load() throws(Failure) -> SelectionConfig { try Self.load(config) }
+
+  /// The same of a file that is named otherwise.
+  static func load(_ path: String) throws(Failure) -> SelectionConfig {
+    let result = try SelectionConfig.load(path)
+    for warning in result.warnings { complain("fsaudit: warning: \(printable(warning.description))") }
     return result
   }
 }
@@ -60,7 +63,7 @@ struct BaselinePathCheck: ParsableCommand {
     }
     while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
     let config = try config.load()
-    if kind == nil { kind = Self.kind(of: bytes) }
+    if kind == nil { kind = examine(path: bytes).flatMap { FileKind(mode: $0.mode) } }
     if kind == nil { complain("fsaudit: note: \(printable(path)) is not there: taken for a regular file") }
     let decision = config.decide(bytes, kind ?? .regular, fileSystem: fileSystem)
     let rule = decision.rule.map { config.rules[$0] }
@@ -105,13 +108,6 @@ struct BaselinePathCheck: ParsableCommand {
     json.raw("}")
     return json.bytes
   }
-
-  /// What is at a path; nil where nothing is.
-  private static func kind(of path: [UInt8]) -> FileKind? {
-    var status = stat()
-    let found = lstat((path + [0]).map { CChar(bitPattern: $0) }, &status)
-    return found == 0 ? FileKind(mode: status.st_mode) : nil
-  }
 }
 
 /// `fsaudit baseline import-aide`.
@@ -136,13 +132,19 @@ struct BaselineImport: ParsableCommand {
   var output: String?
 
   func run() throws {
-    let config = try SelectionConfig.load(file)
-    for notice in config.warnings { complain("fsaudit: warning: \(notice.description)") }
-    for notice in config.notes { complain("fsaudit: note: \(notice.description)") }
+    let config = try BaselineConfigOption.load(file)
+    for notice in config.notes { complain("fsaudit: note: \(printable(notice.description))") }
     let text = Array("# Imported from \(printable(file)) by `fsaudit baseline import-aide`.\n".utf8) + config.nativeText
     guard let output else {
       var out = Output()
-      try out.lines(text.span.bytes)
+      if isatty(1) == 1 {
+        // for a terminal to show, not to obey
+        for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+          try out.line(shown(Array(line)))
+        }
+      } else {
+        try out.lines(text.span.bytes)
+      }
       try out.flush()
       return
     }

@@ -3,20 +3,20 @@ import Baseline
 import Daemon
 import Glibc
 import System
+import SystemPackage
 
 /// How a command answers.
 enum AnswerFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
 
 /// Where the baseline is and what it is of: the same for every command about it.
 struct BaselinePlace: ParsableArguments {
-  @Option(help: ArgumentHelp("What is selected, in AIDE's language.", valueName: "file"))
-  var config = "/etc/fsaudit/baseline.conf"
+  @OptionGroup var config: BaselineConfigOption
 
   @Option(help: ArgumentHelp("The baseline's database.", valueName: "file"))
   var database = "/var/lib/fsaudit/baseline.db"
 
-  @Option(help: ArgumentHelp("The event log's directory.", valueName: "directory"))
-  var log = "/var/log/fsaudit"
+  @Option(help: ArgumentHelp("The event log's directory, for `check` (default: as the daemon's settings say).", valueName: "directory"))
+  var log: String?
 
   @Option(help: "text or json.")
   var format = AnswerFormat.text
@@ -40,11 +40,14 @@ struct ScanArguments: ParsableArguments {
       discussion: "Never of a file that not everybody may read, or whose name says that it holds a secret (shadow, *.key, .ssh …)."))
   var diff = false
 
-  @Option(help: ArgumentHelp("The longest text that --diff keeps.", valueName: "bytes"))
-  var diffSize = 65536
+  @Option(help: ArgumentHelp("The longest text that --diff keeps (default: \(Self.usualDiffSize)).", valueName: "bytes"))
+  var diffSize: Int?
+
+  static let usualDiffSize = 65536
 
   func validate() throws {
-    if !(1...(64 << 20)).contains(diffSize) { throw ValidationError("--diff-size takes 1 to 67108864") }
+    if let diffSize, !(1...(64 << 20)).contains(diffSize) { throw ValidationError("--diff-size takes 1 to 67108864") }
+    if diffSize != nil, !diff { throw ValidationError("--diff-size is about --diff: give that, too") }
     if let threads, !(1...256).contains(threads) { throw ValidationError("--threads takes 1 to 256") }
   }
 }
@@ -61,26 +64,28 @@ extension BaselinePlace {
     options.scan.oneFileSystem = arguments.oneFileSystem
     let processors = availableProcessors()
     options.scan.workers = arguments.threads ?? (allProcessors ? processors : max(1, processors - 1))
-    options.scan.diffBytes = arguments.diff ? arguments.diffSize : 0
+    options.scan.diffBytes = arguments.diff ? arguments.diffSize ?? ScanArguments.usualDiffSize : 0
     options.host = hostName()
     options.program = version
     options.nowMs = milliseconds(CLOCK_REALTIME)
     if arguments.idle { giveWay() }
     let meter = ProgressMeter(database: database)
-    let outcome = try body(try SelectionConfig.load(config), options, ScanObserver(problem: meter.say, progress: meter.show))
+    let outcome = try body(try config.load(), options, ScanObserver(problem: meter.say, progress: meter.show))
     meter.clear()
     meter.finish()
     return (outcome, milliseconds(CLOCK_MONOTONIC) - started)
   }
 
-  /// Writes the report in the wanted format.
+  /// Writes the report in the wanted format. A reader who goes away has seen enough: how the command ends is another matter.
   func write(_ report: CheckReport) throws(SystemError) {
     var output = Output()
-    switch format {
-    case .text: try report.write(text: &output)
-    case .json: try report.write(json: &output)
-    }
-    try output.flush()
+    do throws(SystemError) {
+      switch format {
+      case .text: try report.write(text: &output)
+      case .json: try report.write(json: &output)
+      }
+      try output.flush()
+    } catch  where error.code == .brokenPipe {}
   }
 }
 

@@ -14,6 +14,19 @@ struct PublicKeyOption: ParsableArguments {
   func load() throws(Failure) -> PublicKey { try PublicKey(file: publicKey) }
 }
 
+/// The option of what compares with the baseline.
+struct SignedOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Refuse a baseline that is not what was signed with this key; see `fsaudit baseline verify`.", valueName: "file"))
+  var publicKey: String?
+
+  func load() throws(Failure) -> PublicKey? {
+    guard let publicKey else { return nil }
+    return try PublicKey(file: publicKey)
+  }
+}
+
 /// `fsaudit baseline sign`.
 struct BaselineSign: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -118,7 +131,7 @@ struct BaselineVerify: ParsableCommand {
         fsaudit baseline verify --generation 3
         fsaudit baseline verify --database copy.db --public-key baseline.pub --signature web-1.sig
 
-      `fsaudit check --public-key FILE` verifies what it is about to compare with.
+      `fsaudit check` and `fsaudit baseline update` with --public-key verify what they are about to compare with.
 
       Exit status: 0 it is what was signed, 2 usage or a file that holds no such key, 3 not permitted, 5 input or output failed, 22 it is not signed with \
       this key, 23 it is not what was signed, 24 the database is damaged, or has tables of somebody else's making.

@@ -19,6 +19,7 @@ struct CheckCommand: ParsableCommand {
         fsaudit check
         fsaudit check --full --format json
         fsaudit check --against yesterday
+        fsaudit check --public-key /etc/fsaudit/baseline.pub
 
       Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
       (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
@@ -27,11 +28,13 @@ struct CheckCommand: ParsableCommand {
 
       Exit status: the sum of 1 (added), 2 (removed), 4 (changed or moved) and 8 (something unexplained); 0 nothing differs. 17 usage or a mistake in the configuration, \
       18 input or output failed or something could not be examined (the report is what the rest shows), 21 another run has the database, \
-      24 the database is damaged.
+      22 the baseline is not signed with the key of --public-key, 23 it is not what was signed, 24 the database is damaged.
       """)
 
   @OptionGroup(title: "Baseline") var place: BaselinePlace
   @OptionGroup(title: "Scan") var scan: ScanArguments
+
+  @OptionGroup var signed: SignedOption
 
   @Flag(help: "Read every file, however untouched it looks.")
   var full = false
@@ -43,29 +46,43 @@ struct CheckCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
   var explain = true
 
-  @Option(help: ArgumentHelp("The daemon's settings, which say where it runs (default: \(Settings.defaultPath)).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The daemon's settings, which say where it runs and where its log is (default: \(Settings.defaultPath)).", valueName: "file"))
   var daemonConfig: String?
+
+  func validate() throws {
+    if !explain, daemonConfig != nil || place.log != nil {
+      throw ValidationError("--no-explain reads no log: leave \(place.log == nil ? "--daemon-config" : "--log") out")
+    }
+  }
 
   func run() throws {
     do {
       let choice = try Self.choice(against)
+      // a mistake in them is not to be found after an hour
+      let settings = try explain ? Settings.load(from: daemonConfig) : nil
+      let key = try signed.load()
       let (outcome, duration) = try place.run(scan, full: full) { selection, options, observer throws(Failure) in
-        try BaselineRun.check(selection, against: choice, options, observer)
+        var options = options
+        options.publicKey = key
+        return try BaselineRun.check(selection, against: choice, options, observer)
       }
-      let annotations = explain ? try self.annotations(outcome) : []
+      var annotations: [Annotation] = []
+      if let settings, let base = outcome.base {
+        annotations = try CheckExplanation(log: place.log ?? settings.log.directory, settings: settings).annotations(
+          of: outcome.differences, since: base.createdMs)
+      }
       try place.write(CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations))
       let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }
       throw ExitCode(Self.status(outcome) | (isAlarming && outcome.counts.problems == 0 ? 8 : 0))
     } catch let failure as Failure {
       complain("fsaudit: \(failure)")
       throw ExitCode(Self.status(failure))
+    } catch let fault as SystemError {
+      complain("fsaudit: \(fault.failure())")
+      throw ExitCode(CheckStatus.inputOutput)
     }
-  }
-
-  private func annotations(_ outcome: BaselineOutcome) throws -> [Annotation] {
-    guard let base = outcome.base else { return [] }
-    return try CheckExplanation(log: place.log, settings: try Settings.load(from: daemonConfig)).annotations(
-      of: outcome.differences, since: base.createdMs)
   }
 
   private static func choice(_ text: String?) throws(Failure) -> GenerationChoice {
@@ -83,7 +100,7 @@ struct CheckCommand: ParsableCommand {
   private static func status(_ failure: Failure) -> Int32 {
     switch failure.exit {
     case .usage: CheckStatus.usage
-    case .locked, .database: failure.exit.rawValue
+    case .locked, .unsigned, .altered, .database: failure.exit.rawValue
     default: CheckStatus.inputOutput
     }
   }

@@ -23,7 +23,12 @@ struct CheckExplanation {
     var explainer = Explainer(
       since: sinceMs, beginsMs: beginning(), isRunning: isRunning(), keys: { path in coverage.map { $0(path) } ?? nil },
       blindness: coverage == nil ? "the kernel's rules cannot be read without root" : nil)
-    let explanations = try explainer.explain(differences.map(Subject.init), reading: { body in try self.read(sinceMs, body) })
+    // it is read twice, and what is wrong with it said once
+    var complain: (String) -> Void = System.complain
+    let explanations = try explainer.explain(differences.map(Subject.init)) { body in
+      defer { complain = { _ in } }
+      return try read(sinceMs, complain, body)
+    }
     let dpkg = DpkgRecord(since: sinceMs)
     return zip(differences, explanations).map { difference, explanation in
       Annotation(explanation, package: dpkg.isEmpty ? nil : account(difference, explanation, dpkg))
@@ -38,11 +43,18 @@ struct CheckExplanation {
     return dpkg.account(forRemovalAt: cause.timeMs)
   }
 
-  private func read(_ sinceMs: Int64, _ body: (RawSpan) -> Void) throws {
+  /// Whether all of it could be read.
+  private func read(_ sinceMs: Int64, _ complain: @escaping (String) -> Void, _ body: (RawSpan) -> Bool) throws -> Bool {
     var question = Question()
     question.isUnchecked = true
     question.filter.sinceMs = sinceMs
-    try ask(question, body)
+    var refused = 0
+    let outcome = try query(question, complain).run { line, _ throws(SystemError) in
+      if !body(line.extracting(droppingLast: 1)) { refused += 1 }
+    }
+    refused += outcome.corrupt + outcome.tooLong
+    if refused > 0 { complain("fsaudit: \(refused) lines of the log cannot be read: nothing is called unexplained") }
+    return refused == 0 && outcome.fault == nil
   }
 
   private func beginning() -> Int64? {
@@ -50,20 +62,14 @@ struct CheckExplanation {
     question.limit = 1
     var line = LogLine()
     var first: Int64?
-    try? ask(question) { bytes in if first == nil, line.parse(bytes) { first = line.timeMs } }
+    _ = try? query(question, { _ in }).run { bytes, _ throws(SystemError) in
+      if first == nil, line.parse(bytes.extracting(droppingLast: 1)) { first = line.timeMs }
+    }
     return first
   }
 
-  private func ask(_ question: Question, _ body: (RawSpan) -> Void) throws {
-    let query = LogQuery(
-      [.log(directory: log)], question, names: LiveSources.names(Accounts()), hostName: hostName(), complain: complain)
-    _ = try query.run { lines, _ throws(SystemError) in
-      var start = 0
-      while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start, before: lines.byteCount) {
-        body(lines.extracting(start..<end))
-        start = end + 1
-      }
-    }
+  private func query(_ question: Question, _ complain: @escaping (String) -> Void) -> LogQuery {
+    LogQuery([.log(directory: log)], question, names: LiveSources.names(Accounts()), hostName: hostName(), complain: complain)
   }
 
   /// Whether a daemon runs that writes this log.
@@ -73,7 +79,7 @@ struct CheckExplanation {
     return line.parse(answer.span.bytes.extracting(0..<max(0, answer.count - 1))) && line.string("log.directory") == log
   }
 
-  /// The keys of the kernel's rules that cover a path, writing and attributes; nil where the kernel does not tell.
+  /// The keys of the kernel's rules that cover a path, writing and attributes, "" for a rule without any; nil where the kernel does not tell.
   private func currentCoverage() -> (([UInt8]) -> [String]?)? {
     guard var audit = try? KernelAudit(), let rules = try? audit.rules() else { return nil }
     let scopes = coverage(rules).filter { scope in
@@ -88,7 +94,8 @@ struct CheckExplanation {
           : path.starts(with: scope.path)
             && (path.count == scope.path.count || scope.path.last == UInt8(ascii: "/") || path[scope.path.count] == UInt8(ascii: "/"))
       }
-      return covering.isEmpty ? nil : covering.flatMap(\.keys).map { String(decoding: $0, as: UTF8.self) }
+      return covering.isEmpty
+        ? nil : covering.flatMap { $0.keys.isEmpty ? [""] : $0.keys.map { String(decoding: $0, as: UTF8.self) } }
     }
   }
 }

@@ -72,8 +72,16 @@ import Testing
 
   @Test func diffsOfTextsButNotOfSecrets() throws {
     let lab = try BaselineLab()
-    try lab.sh("seq 20 > a; seq 20 > my.key; seq 20 > b; chmod 640 b; printf 'a\\0b' > c; { echo PRIVATE KEY; seq 20; } > d; seq 9 > e")
+    try lab.sh(
+      "chmod 711 ..; seq 20 > a; seq 20 > my.key; seq 20 > b; chmod 640 b; printf 'a\\0b' > c; { echo PRIVATE KEY; seq 20; } > d; seq 9 > e"
+    )
     try lab.initialize { $0.scan.diffBytes = 200 }
+    try lab.sh("mkdir -p shut/inner open; chmod 700 shut; for d in shut/inner open; do seq 3 > $d/f; done")
+    try lab.update { $0.scan.diffBytes = 200 }
+    try lab.sh("for d in shut/inner open; do seq 2 > $d/f; done")
+    let reached = try lab.check { $0.scan.diffBytes = 200 }.differences.filter { $0.contentDiff != nil }
+    #expect(reached.map { shown($0.path) } == ["\(lab.tree)/open/f"])
+    try lab.update { $0.scan.diffBytes = 200 }
     try lab.sh("for f in a b my.key d; do sed -i -e 's/^7$/seven/' -e '/^15$/d' $f; done; printf 'a\\0c' > c; seq 8 > e; chmod 644 b")
     let diffs = try lab.check { $0.scan.diffBytes = 200 }.differences.map(\.contentDiff).compactMap { $0 }
     let expected = "@@ -4,7 +4,7 @@\n 4\n 5\n 6\n-7\n+seven\n 8\n 9\n 10\n@@ -12,7 +12,6 @@\n 12\n 13\n 14\n-15\n 16\n 17\n 18"
@@ -82,6 +90,34 @@ import Testing
     try lab.update { $0.scan.diffBytes = 200 }
     try lab.sh("chmod 600 a; chmod 644 a; echo >> e")
     #expect(try lab.check { $0.scan.diffBytes = 200 }.differences.compactMap(\.contentDiff).count == 1)
+    // a new mode alone makes a new row, and its content is that of the old one; what no row has is forgotten
+    func kept() throws -> String { try run("sqlite3", [lab.database, "SELECT name FROM content GROUP BY name, size, mtime_ns"]).text }
+    try lab.update { $0.scan.diffBytes = 200 }
+    try lab.sh("chmod 755 open; chmod 600 a; rm b")
+    try lab.update { $0.keepCount = 1 }
+    #expect(try kept() == "a\ne\nf\n")
+  }
+
+  /// Of a long value its digest is kept.
+  @Test func longExtendedAttributes() throws {
+    let lab = try lab()
+    func set(_ letter: String, _ count: Int) throws {
+      try lab.sh("setfattr -n user.x -v $(head -c \(count) /dev/zero | tr '\\0' \(letter)) a")
+    }
+    try set("a", 2000)
+    try lab.update()
+    #expect(try run("sqlite3", [lab.database, "SELECT length(xattrs) < 150 FROM file WHERE until IS NULL AND name = 'a'"]).text == "1\n")
+    #expect(lab.lines(try lab.check(full: true)) == [])
+    try set("b", 2000)
+    #expect(lab.lines(try lab.check()) == ["changed a xattrs"])
+  }
+
+  @Test func hardLinksMoveInTheirOrder() throws {
+    let lab = try lab()
+    try lab.sh("mkdir x; touch x/0; for n in 1 2 3; do ln x/0 x/$n; done")
+    try lab.update()
+    try lab.sh("mv x y; touch y/1")
+    #expect(lab.lines(try lab.check()).sorted() == ["moved x to y"] + (0...3).map { "moved x/\($0) to y/\($0)" })
   }
 
   @Test func diffsOfAllKinds() {
@@ -143,12 +179,22 @@ import Testing
     #expect(lab.lines(try lab.check()) == ["changed d/b sha512"])
   }
 
+  /// Anybody may give a file any time: nanoseconds since 1970 then wrap around, and none of it may stop a report.
+  @Test(arguments: [
+    (Int64.min, "1677-09-21T00:12:43.145224192Z"), (.min + 1, "1677-09-21T00:12:43.145224193Z"), (-1, "1969-12-31T23:59:59.999999999Z"),
+    (0, "1970-01-01T00:00:00.000000000Z"), (.max, "2262-04-11T23:47:16.854775807Z"),
+  ])
+  func timesOfEveryKind(nanoseconds: Int64, text: String) { #expect(timeText(nanoseconds: nanoseconds) == text) }
+
   /// An inode number is given to the next file at once; that is no move.
   @Test func aReusedInodeIsNoMove() throws {
     let lab = try BaselineLab("TREE p+s\n")
     try lab.sh("for n in 1 2 3 4 5 6 7 8; do echo 1 > a$n; done")
     try lab.initialize()
+    func inodes(_ letter: String) throws -> Set<ino_t> { Set(try (1...8).map { try status(of: "\(lab.tree)/\(letter)\($0)").st_ino }) }
+    let old = try inodes("a")
     try lab.sh("touch -d 2020-01-01 r; for n in 1 2 3 4 5 6 7 8; do rm a$n; echo 2 > b$n; done; rm r")
+    #expect(!old.isDisjoint(with: try inodes("b")), "no inode number was used again: this shows nothing")
     #expect(lab.lines(try lab.check()).allSatisfy { !$0.hasPrefix("moved") })
   }
 }

@@ -114,6 +114,53 @@ import Testing
     #expect(config.rules.map { String(decoding: $0.expression, as: UTF8.self) } == ["/srv/a b/web-1$", "/old", #"/x\.y@z"#])
   }
 
+  @Test func conditionsInConditions() throws {
+    let config = try parse(
+      """
+      @@define YES
+      @@if defined NO
+      @@if defined NO
+      /a p
+      @@else
+      /b p
+      @@endif
+      @@else
+      @@if defined NO
+      /c p
+      @@else
+      /d p
+      @@endif
+      @@if defined YES
+      /e p
+      @@else
+      /f p
+      @@endif
+      /g p
+      @@endif
+      """)
+    #expect(config.rules.map { String(decoding: $0.expression, as: UTF8.self) } == ["/d", "/e", "/g"])
+  }
+
+  /// What a few lines can make of one another is bounded, and so is what files can.
+  @Test func nothingGrowsWithoutBound() throws {
+    func fault(_ text: String) -> String? {
+      var parser = ConfigParser(host: .system)
+      parser.mostBytes = 6000
+      do throws(Failure) { try parser.parse(Array(text.utf8), file: "a.conf") } catch { return error.message }
+      return nil
+    }
+    let macro = "@@define A " + String(repeating: "a", count: 600) + "\n"
+    #expect(fault(macro + String(repeating: "@@define B @@{A}\n", count: 9)) == nil)
+    #expect(fault(macro + String(repeating: "@@define B @@{A}\n", count: 10))?.hasPrefix("a.conf:11:17: macros have made more") == true)
+    let directory = try TemporaryDirectory()
+    let file = try directory.write("big", String(repeating: "# comment\n", count: 280))
+    #expect(fault(String(repeating: "@@include \(file)\n", count: 2)) == nil)
+    #expect(fault(String(repeating: "@@include \(file)\n", count: 3))?.contains("big: with it the configuration has more") == true)
+    // very many rules are one pass each, and none of them is lost
+    let many = try parse((0..<20_000).map { "/srv/\($0)/x p\n" }.joined())
+    for number in [0, 9999, 19_999] { #expect(many.decide(Array("/srv/\(number)/x".utf8), .regular).rule == number) }
+  }
+
   @Test func includes() throws {
     let directory = try TemporaryDirectory()
     try directory.makeDirectory("d")

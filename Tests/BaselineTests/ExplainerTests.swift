@@ -38,12 +38,13 @@ private struct Log {
         """.utf8))
   }
 
+  /// - Parameter key: as JSON has it.
   mutating func ruleAdded(_ key: String) {
     serial += 1
     lines.append(
       Array(
         """
-        {"@timestamp":"\(time())","event":{"dataset":"fsaudit.rules"},"fsaudit":{"records":[{"op":"add_rule","key":"\(key)"}]}}
+        {"@timestamp":"\(time())","event":{"dataset":"fsaudit.rules"},"fsaudit":{"records":[{"op":"add_rule","key":\(key)}]}}
         """.utf8))
   }
 
@@ -57,7 +58,7 @@ private struct Log {
   func explain(
     _ path: String, _ aspects: Aspects, since: Int64 = startMs + 1000, isThere: Bool = true, isDirectory: Bool = false,
     isRunning: Bool = true,
-    isCovered: Bool = true, mode: UInt32? = nil, inode: UInt64 = 5
+    isCovered: Bool = true, keys: [String] = ["k"], isDamaged: Bool = false, mode: UInt32? = nil, inode: UInt64 = 5
   ) throws -> Explanation {
     var subject = Subject(path: Array(path.utf8), aspects: aspects)
     subject.isThere = isThere
@@ -65,9 +66,14 @@ private struct Log {
     subject.mode = mode
     (subject.device, subject.inode) = ("fe:00", inode)
     var explainer = Explainer(since: since, beginsMs: lines.isEmpty ? nil : Log.startMs + 1000, isRunning: isRunning) { _ in
-      isCovered ? ["k"] : nil
+      isCovered ? keys : nil
     }
-    return try #require(try explainer.explain([subject]) { body in for line in lines { body(line.span.bytes) } }.first)
+    let explanations = try explainer.explain([subject]) { body in
+      var refused = 0
+      for line in lines where !body(line.span.bytes) { refused += 1 }
+      return refused == 0 && !isDamaged
+    }
+    return try #require(explanations.first)
   }
 }
 
@@ -112,9 +118,17 @@ extension Explanation {
     #expect(try log.explain("/srv/a", [.content], isCovered: false).verdict == .uncovered)
     #expect(try log.explain("/srv/a", [.content], since: Log.startMs).reason == "the log begins after the baseline was made")
     #expect(try log.explain("/srv/a", [.content], isRunning: false).reason == "fsaudit is not running now")
-    var late = log
-    late.ruleAdded("k")
-    #expect(try late.explain("/srv/a", [.content]).reason.hasPrefix("its rule was loaded after"))
+    for (key, covering) in [(#""k""#, "k"), (#""a\u0001k""#, "k"), (#""(null)""#, ""), ("null", ""), (#""other""#, nil)] {
+      var late = log
+      late.ruleAdded(key)
+      let reason = try late.explain("/srv/a", [.content], keys: [covering ?? "k"]).reason
+      #expect(reason.hasPrefix("its rule was loaded after") == (covering != nil), "\(key): \(reason)")
+    }
+    let damaged = try log.explain("/srv/a", [.content], isDamaged: true)
+    #expect(damaged.verdict == .uncovered && damaged.reason == "the log is damaged, some of it cannot be read")
+    var torn = log
+    torn.lines.append(Array("{\"@timestamp\":\"2026".utf8))
+    #expect(try torn.explain("/srv/a", [.content]).verdict == .uncovered)
     var holed = log
     holed.gap(until: "2026-11-27T00:00:03.000Z")
     #expect(try holed.explain("/srv/a", [.content]).reason == "2026-11-27T00:00:03.000Z: 7 events are missing")
@@ -191,6 +205,37 @@ extension Explanation {
     #expect(try log.explain("/srv/a", [.mode], mode: 0o100600).verdict == .explained)
     #expect(try log.explain("/srv/a", [.mode], mode: 0o104755).verdict == .unexplained)
     #expect(try log.explain("/srv/a", [.mode, .changed], mode: 0o104755).verdict == .partly)
+  }
+
+  /// More than can be kept in mind: the newest changes are known, and what was forgotten is not held against anybody.
+  @Test func aLongLogIsForgotten() throws {
+    var log = Log()
+    log.change("chown", "/srv/a", by: "bob")
+    for _ in 0..<1001 { log.change("write", "/srv/a") }
+    #expect(try log.explain("/srv/a", [.content]).verdict == .explained)
+    let old = try log.explain("/srv/a", [.owner])
+    #expect(old.verdict == .uncovered && old.reason == "the log has more changes of it than are followed")
+    #expect(try log.explain("/srv/b", [.owner]).verdict == .unexplained)
+
+    var trail = Trail(entryLimit: 200)
+    var line = LogLine()
+    for (number, bytes) in log.lines.enumerated() where line.parse(bytes.span.bytes) { trail.add(line, identity: number) }
+    let chain = trail.chain(of: Array("/srv/a".utf8), limit: 1000)
+    #expect(trail.entries.count < 200 && trail.isWhole && !chain.isWhole)
+    #expect(chain.entries.count >= 30 && chain.entries.first.map { trail.entries[Int($0)].line } == 1001)
+    // of very many names nothing can be forgotten
+    var names = Log()
+    for number in 0..<300 { names.change("create", "/n\(number)") }
+    for (number, bytes) in names.lines.enumerated() where line.parse(bytes.span.bytes) { trail.add(line, identity: number) }
+    #expect(trail.entries.count <= 205 && !trail.isWhole)
+  }
+
+  /// A rename that cannot have been: whoever it names is not to blame for the change before it in the log.
+  @Test func anImpossibleRenameBlamesNobody() throws {
+    var log = Log()
+    log.change("write", "/srv/z", by: "bob", inode: 3)
+    log.change("rename", "/srv/a", from: "/srv/a", by: "carol", inode: 33)
+    #expect(try log.explain("/srv/n", [.content], inode: 33).verdict == .unexplained)
   }
 
   /// Renames in circles, into themselves, of the root: nothing hangs, nothing traps.

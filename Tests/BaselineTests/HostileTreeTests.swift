@@ -108,4 +108,46 @@ import Testing
     _ = try program.wait()
     #expect(busy > 0 && lab.problems.contains { $0.isBusy })
   }
+
+  /// A database that somebody wrote: numbers of any size are an error or work, and none takes the memory that it asks for.
+  @Test func aDatabaseOfAnyNumbers() throws {
+    let lab = try BaselineLab("TREE p+sha256\n")
+    try lab.sh("mkdir d; echo > d/f")
+    func sql(_ text: String) throws { #expect(try run("sqlite3", [lab.database, text]).status == 0) }
+    try lab.initialize()
+    for huge in ["4611686018427387904", "500000000000", "-7"] {
+      try sql("UPDATE object SET directory = \(huge) + directory; UPDATE directory SET id = \(huge) + id")
+      #expect(lab.lines(try lab.check()) == [], "\(huge)")
+    }
+    try lab.sh("rm -r d")
+    #expect(lab.lines(try lab.check()) == ["removed d", "removed d/f"])
+    for wrong in [
+      "id = 9223372036854775807", "id = 0", "id = -9223372036854775808", "created_ms = -9223372036854775808",
+      "created_ms = 9223372036854775807", "files = -1", "bytes = -1",
+    ] {
+      try lab.initialize { $0.replaces = true }
+      try sql("UPDATE generation SET \(wrong)")
+      let failure = #expect(throws: Failure.self, "\(wrong)") { try lab.update() }
+      #expect(failure?.exit == .database)
+    }
+    try lab.initialize { $0.replaces = true }
+    let columns = [
+      "mode", "inode", "device", "size", "mtime_ns", "ctime_ns", "blocks", "atime_ns", "btime_ns", "uid", "gid", "links", "inode_flags",
+    ]
+    for value in ["-9223372036854775808", "9223372036854775807"] {
+      try sql("UPDATE object SET " + columns.map { "\($0) = \(value)" }.joined(separator: ", "))
+      for difference in try lab.check().differences {
+        for case let facts? in [difference.old, difference.new] { for field in FactField.all { _ = field.text(facts) } }
+      }
+      try lab.update()
+    }
+  }
+
+  @Test func filesThatTellNoSize() throws {
+    #expect((1...512).contains(HashPool(workers: 10_000).limit))
+    let file = try Descriptor.open("/proc/version", O_RDONLY)
+    var reader = FileReader()
+    let result = reader.read(HashJob(descriptor: file.raw, digests: .sha256, prefixBytes: nil, keepBytes: 0, slot: 0))
+    #expect(result.code == 0 && !result.isBusy && result.digests?.first.flatMap { $0 }?.count == 32)
+  }
 }

@@ -15,7 +15,7 @@ import Testing
     lab = try BaselineLab("TREE p+u+g+s+n+i+l+m+c+a+b+ftype+acl+selinux+xattrs+caps+e2fsattrs+H+sha512_256+sha3_256+sha3_512\n")
     try lab.sh(
       """
-      mkdir d 'd/two words'; echo one > a; echo two > d/b; echo three > 'd/two words/c'; ln -s a l; ln a d/a; printf x > $'d/\\xff'
+      chmod 755 ..; mkdir d 'd/two words'; echo one > a; echo two > d/b; echo three > 'd/two words/c'; ln -s a l; ln a d/a; printf x > $'d/\\xff'
       setfattr -n user.note -v x a; setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= d/b; setfacl -m u:1:r d/b
       """)
     try lab.initialize { $0.scan.diffBytes = 65536 }

@@ -57,8 +57,18 @@ import Testing
     #expect(try fsaudit("sign", "--key", key, "--replace").status == 0)
     #expect(try verify().status == 0)
     #expect(try verify("--signature", signature).status == 23, "what was kept elsewhere does not change")
+    let check = ["check", "--no-explain"] + publicKey + place
+    #expect(try run(fsauditBinary, check).status == 4, "the size that was edited")
+    try run("sqlite3", [database, "UPDATE object SET size = 2 WHERE name = 'f7'"])
+    for words in [check, ["baseline", "update"] + publicKey + place] {
+      let refused = try run(fsauditBinary, words)
+      #expect(refused.status == 23 && refused.text.isEmpty && refused.errorText.contains("is not what was signed"), "\(refused)")
+    }
+    try run("sqlite3", [database, "UPDATE object SET size = 9 WHERE name = 'f7'"])
     #expect(try fsaudit("update").status == 0)
     #expect(try verify().status == 22)
+    #expect(try run(fsauditBinary, check).status == 22)
+    #expect(try run(fsauditBinary, ["check", "--no-explain", "--public-key", directory["none"]] + place).status == 18)
     #expect(try verify("--generation", "1").status == 0)
     #expect(try verify("--generation", "3").status == 2)
     #expect(try fsaudit("list").text.contains("  no  "))

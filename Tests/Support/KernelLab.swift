@@ -17,12 +17,13 @@ package enum KernelLab {
   }
 
   /// False where tests are to be skipped: audit is not permitted here and `FSAUDIT_REQUIRE_KERNEL` is not 1.
-  package static let isOpen: Bool = obstacle == nil || required
+  package static let isOpen: Bool = obstacle == nil || isRequired
 
   /// Why they are skipped, for the trait's comment, which the test run prints.
   package static let reason: String = obstacle.map { "kernel audit cannot be used: \($0)" } ?? "kernel audit can be used"
 
-  private static let required = getenv("FSAUDIT_REQUIRE_KERNEL").map { String(cString: $0) } == "1"
+  /// Whether nothing that a test needs may be missing here: it then fails instead of being skipped.
+  package static let isRequired = getenv("FSAUDIT_REQUIRE_KERNEL").map { String(cString: $0) } == "1"
 
   private static let obstacle: String? = {
     do {

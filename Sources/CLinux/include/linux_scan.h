@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/stat.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,29 +23,23 @@ struct linux_status {
 
 // Of a name relative to a directory, or with name "" of the descriptor itself; follows no symbolic link, triggers no automount.
 static inline int linux_status_of(int directory, const char *name, struct linux_status *out) {
-  struct { // struct statx, include/uapi/linux/stat.h
-    uint32_t mask, blksize; uint64_t attributes; uint32_t nlink, uid, gid; uint16_t mode, spare0;
-    uint64_t ino, size, blocks, attributes_mask;
-    struct { int64_t sec; uint32_t nsec; int32_t reserved; } atime, btime, ctime, mtime;
-    uint32_t rdev_major, rdev_minor, dev_major, dev_minor; uint64_t mnt_id; uint64_t spare[13];
-  } s;
-  _Static_assert(sizeof s == 256, "struct statx");
+  struct statx s;
   const int flags = 0x100 | 0x800 | (name[0] ? 0 : 0x1000); // AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH
-  if (syscall(SYS_statx, directory, name, flags, 0xfffu | 0x1000u, &s) != 0) return -1; // BASIC_STATS, BTIME, MNT_ID
-  out->inode = s.ino;
-  out->size = s.size;
-  out->blocks = s.blocks;
-  out->mount = (s.mask & 0x1000u) ? s.mnt_id : 0;
-  const uint64_t high = s.dev_major, low = s.dev_minor;
+  if (syscall(SYS_statx, directory, name, flags, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &s) != 0) return -1;
+  out->inode = s.stx_ino;
+  out->size = s.stx_size;
+  out->blocks = s.stx_blocks;
+  out->mount = s.stx_mask & STATX_MNT_ID ? s.stx_mnt_id : 0;
+  const uint64_t high = s.stx_dev_major, low = s.stx_dev_minor;
   out->device = (high & 0xfff) << 8 | (high & ~0xfffull) << 32 | (low & 0xff) | (low & ~0xffull) << 12;
-  out->mtime = (int64_t)((uint64_t)s.mtime.sec * 1000000000u + s.mtime.nsec);
-  out->ctime = (int64_t)((uint64_t)s.ctime.sec * 1000000000u + s.ctime.nsec);
-  out->atime = (int64_t)((uint64_t)s.atime.sec * 1000000000u + s.atime.nsec);
-  out->btime = (s.mask & 0x800u) ? (int64_t)((uint64_t)s.btime.sec * 1000000000u + s.btime.nsec) : 0;
-  out->mode = s.mode;
-  out->uid = s.uid;
-  out->gid = s.gid;
-  out->links = s.nlink;
+  out->mtime = (int64_t)((uint64_t)s.stx_mtime.tv_sec * 1000000000u + s.stx_mtime.tv_nsec);
+  out->ctime = (int64_t)((uint64_t)s.stx_ctime.tv_sec * 1000000000u + s.stx_ctime.tv_nsec);
+  out->atime = (int64_t)((uint64_t)s.stx_atime.tv_sec * 1000000000u + s.stx_atime.tv_nsec);
+  out->btime = s.stx_mask & STATX_BTIME ? (int64_t)((uint64_t)s.stx_btime.tv_sec * 1000000000u + s.stx_btime.tv_nsec) : 0;
+  out->mode = s.stx_mode;
+  out->uid = s.stx_uid;
+  out->gid = s.stx_gid;
+  out->links = s.stx_nlink;
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,23 +16,18 @@ struct linux_object {
 };
 
 // statx(2) of a name relative to a directory, or with name "" of the descriptor itself; never follows a symbolic link and
-// never triggers an automount. `more` are further AT_ flags. By its number: glibc's and the kernel's declarations clash.
+// never triggers an automount. `more` are further AT_ flags. By its number, as in linux_identity.h.
 static inline int linux_statx(int directory, const char *name, int more, struct linux_object *object) {
-  struct { // struct statx, include/uapi/linux/stat.h
-    uint32_t mask, blksize; uint64_t attributes; uint32_t nlink, uid, gid; uint16_t mode, spare0;
-    uint64_t ino, size, blocks, attributes_mask; uint64_t times[8];
-    uint32_t rdev_major, rdev_minor, dev_major, dev_minor; uint64_t mnt_id; uint64_t spare[13];
-  } s = {0};
-  _Static_assert(sizeof s == 256, "struct statx");
-  const unsigned mask = 0x1000u | 0x1u | 0x2u | 0x4u | 0x100u; // MNT_ID TYPE MODE NLINK INO
+  struct statx s = {0};
+  const unsigned mask = STATX_MNT_ID | STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_INO;
   const int flags = more | 0x100 | 0x800 | (name[0] ? 0 : 0x1000); // AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH
   if (syscall(SYS_statx, directory, name, flags, mask, &s) != 0) return -1;
-  object->inode = s.ino;
-  object->mount = (s.mask & 0x1000u) ? s.mnt_id : 0;
-  object->device_major = s.dev_major;
-  object->device_minor = s.dev_minor;
-  object->mode = s.mode;
-  object->links = s.nlink;
+  object->inode = s.stx_ino;
+  object->mount = s.stx_mask & STATX_MNT_ID ? s.stx_mnt_id : 0;
+  object->device_major = s.stx_dev_major;
+  object->device_minor = s.stx_dev_minor;
+  object->mode = s.stx_mode;
+  object->links = s.stx_nlink;
   return 0;
 }
 
