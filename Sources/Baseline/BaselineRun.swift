@@ -28,6 +28,8 @@ package struct BaselineOutcome: Sendable {
   package var base: Generation?
   /// What was written; nil for a check.
   package var written: Generation?
+  /// Whether what was written has yet to be signed, as what it was compared with is.
+  package var isUnsigned = false
   package var counts: ScanCounts
   package var differences: [Difference] = []
   package var isFull: Bool
@@ -115,9 +117,11 @@ package enum BaselineRun {
     try scan.run()
     let written = generation(base.id + 1, selection, options, scan.counts)
     try store.add(written, program: options.program)
+    let isUnsigned = try !store.signers(of: base).isEmpty
     try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
-    return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+    return BaselineOutcome(
+      base: base, written: written, isUnsigned: isUnsigned, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
   }
 
   /// Compares, and writes nothing.

@@ -100,6 +100,9 @@ struct BaselineUpdate: ParsableCommand {
       return try BaselineRun.update(selection, options, observer)
     }
     try place.write(CheckReport(outcome, database: place.database, durationMs: duration))
+    if outcome.isUnsigned, let id = outcome.written?.id {
+      complain("fsaudit: note: generation \(id) is not signed yet, as the last one was: see `fsaudit baseline sign`")
+    }
     if outcome.counts.problems > 0 { throw ExitCode(ExitStatus.inputOutput.rawValue) }
   }
 }

@@ -43,14 +43,14 @@ struct BaselineSign: ParsableCommand {
 
       The private key stays off the host if the host only prints what is to be signed, and takes the signature:
 
-        ssh root@web-1 fsaudit baseline sign --statement > web-1.txt
-        openssl pkeyutl -sign -rawin -inkey baseline.key -in web-1.txt -out web-1.sig
-        ssh root@web-1 fsaudit baseline sign --signature - < web-1.sig
+        ssh root@web fsaudit baseline sign --statement > 1.txt
+        openssl pkeyutl -sign -rawin -inkey baseline.key -in 1.txt -out 1.sig
+        ssh root@web fsaudit baseline sign --signature - < 1.sig
 
       Or it comes over for the moment of signing; whoever is root on the host just then can copy it:
 
-        openssl pkey -in baseline.key | ssh root@web-1 fsaudit baseline sign --key -
-        fsaudit baseline sign --key /media/usb/baseline.key --output /media/usb/web-1.sig
+        openssl pkey -in baseline.key | ssh root@web fsaudit baseline sign --key -
+        fsaudit baseline sign --key /mnt/baseline.key --output /mnt/1.sig
 
       Sign what you have just made and looked at: a signature says that nothing changed afterwards, not that all was well before. A generation that \
       an earlier signature does not fit any more is not signed again (status 23), unless --replace says so.
@@ -129,7 +129,7 @@ struct BaselineVerify: ParsableCommand {
 
         fsaudit baseline verify
         fsaudit baseline verify --generation 3
-        fsaudit baseline verify --database copy.db --public-key baseline.pub --signature web-1.sig
+        fsaudit baseline verify --database copy.db --signature 1.sig
 
       `fsaudit check` and `fsaudit baseline update` with --public-key verify what they are about to compare with.
 

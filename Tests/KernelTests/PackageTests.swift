@@ -17,7 +17,7 @@ extension KernelTests {
           'Description: of a test' >$P/DEBIAN/control
         echo $T/etc/tool.conf >$P/DEBIAN/conffiles
         echo setting $version >$P$T/etc/tool.conf
-        for name in tool edited replaced; do echo $name $version >$P$T/bin/$name; done
+        for name in tool edited replaced mode; do echo $name $version >$P$T/bin/$name; done
         ln -s tool-$version $P$T/bin/link
         echo same >$P$T/share/same
         echo $version >$P$T/share/only-$version
@@ -47,7 +47,9 @@ extension KernelTests {
         try #require(made.status == 0, "\(made.errorText)")
         try shell("dpkg -i $O/2.deb")
         // what nobody must take for the package's: by hand, at the same time, of its own files and beside them
-        try shell("echo backdoor >>$T/bin/edited; mv $T/bin/replaced $T/bin/aside; echo backdoor >$T/bin/replaced; echo more >>$T/stranger")
+        try shell(
+          "chmod 4755 $T/bin/mode; echo backdoor >>$T/bin/edited; mv $T/bin/replaced $T/bin/aside; echo backdoor >$T/bin/replaced; echo more >>$T/stranger"
+        )
         try daemon.settle()
         try shell(
           """
@@ -68,7 +70,7 @@ extension KernelTests {
           "bin/tool changed \(upgrade)", "bin/link changed \(upgrade)", "etc/tool.conf changed \(upgrade)", "share/same changed \(upgrade)",
           "share/only-1 removed \(upgrade)", "share/only-2 added \(upgrade)", "share/doc-1 removed \(upgrade)",
           "share/doc-2 added \(upgrade)",
-          "bin/edited changed explained - - -", "stranger changed explained - - -",
+          "bin/edited changed explained - - -", "bin/mode changed explained - - -", "stranger changed explained - - -",
         ] { #expect(lines.contains(line), "\(line): \(report.text)") }
         // either half of the replaced file is nobody's
         #expect(lines.filter { $0.contains("bin/aside") || $0.contains("bin/replaced") }.allSatisfy { $0.hasSuffix(" explained - - -") })
