@@ -73,7 +73,10 @@ let package = Package(
     tests("FileChangesTests", ["FileChanges", "AuditEvents", "AuditWire", "Replay"]),
     tests(
       "EventLogTests",
-      ["EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "log-torture"]),
+      [
+        "EventLog", "FileChanges", "AuditEvents", "AuditWire", "System", "CCompression", systemPackage, "Replay", "TestSupport",
+        "log-torture",
+      ]),
     /// The pure core over a whole log, for golden, differential and fuzz tests.
     .target(
       name: "Replay", dependencies: ["EventLog", "FileChanges", "AuditEvents", "AuditWire"], path: "Tests/Replay", swiftSettings: strict),

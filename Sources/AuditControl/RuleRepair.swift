@@ -108,13 +108,18 @@ extension RuleBook {
   /// Whether a line's path has symbolic links in it that lead elsewhere now.
   private static func leadsElsewhere(_ entry: Ledger.Entry) -> Bool {
     let paths = entry.rules.lazy.flatMap(\.fields).filter { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) }
-    guard let path = paths.first?.text, !Self.holds(entry.line, path) else { return false }
-    guard let arguments = ruleArguments(line: entry.line), let line = try? RuleLine(arguments), !line.rules.isEmpty else { return false }
+    guard let path = paths.first?.text, let arguments = ruleArguments(line: entry.line),
+      !arguments.contains(where: { Self.names($0, path) })
+    else { return false }
+    // by another name, or not as it is kept
+    guard let line = try? RuleLine(arguments), !line.rules.isEmpty else { return false }
     return !line.rules.contains { $0.fields.contains { [AUDIT_DIR, AUDIT_WATCH].contains($0.id) && $0.text == path } }
   }
 
-  private static func holds(_ line: [UInt8], _ text: [UInt8]) -> Bool {
-    line.count >= text.count && (0...line.count - text.count).contains { line[$0..<$0 + text.count].elementsEqual(text) }
+  /// Whether an argument, `PATH`, `dir=PATH` or `path=PATH`, is this very path.
+  private static func names(_ argument: [UInt8], _ path: [UInt8]) -> Bool {
+    argument == path
+      || ["dir=", "path="].contains { argument.starts(with: $0.utf8) && argument.dropFirst($0.utf8.count).elementsEqual(path) }
   }
 
   /// Nil where the entry is in force.

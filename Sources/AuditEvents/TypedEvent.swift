@@ -111,7 +111,7 @@ package struct TypedEvent: ~Copyable, Sendable {
   /// Of the records without a name, leaves out those that are not about what was asked for.
   private mutating func leaveOutSideEffects() {
     let first = paths[0]
-    if first.name.isPresent,
+    if first.name.isPresent, !first.identity.isUnknown,
       paths.contains(where: { !$0.name.isPresent && !$0.identity.isUnknown && $0.identity.device != first.identity.device })
     {
       // what overlayfs did in the file systems below it

@@ -14,6 +14,8 @@ package struct BaselineOptions: Sendable {
   /// How many generations are kept, and for how long, in milliseconds.
   package var keepCount = 100
   package var keepMs: Int64 = 30 * 86_400_000
+  /// update, check: what is compared with has to be signed with this key.
+  package var publicKey: PublicKey?
   /// init: take the place of a baseline that is there.
   package var replaces = false
 
@@ -26,6 +28,8 @@ package struct BaselineOutcome: Sendable {
   package var base: Generation?
   /// What was written; nil for a check.
   package var written: Generation?
+  /// Whether what was written has yet to be signed, as what it was compared with is.
+  package var isUnsigned = false
   package var counts: ScanCounts
   package var differences: [Difference] = []
   package var isFull: Bool
@@ -105,6 +109,7 @@ package enum BaselineRun {
     try checkDigests(selection)
     let store = try Store(options.database, writing: true)
     let base = try store.generation(.latest)
+    if let key = options.publicKey { try store.verify(base, key) }
     let isSame = base.config == selection.fingerprint
     let scan = Scan(
       selection, store, base: base.id, next: base.id + 1, isSameSelection: isSame, options.scan, report: observer.problem,
@@ -112,9 +117,11 @@ package enum BaselineRun {
     try scan.run()
     let written = generation(base.id + 1, selection, options, scan.counts)
     try store.add(written, program: options.program)
+    let isUnsigned = try !store.signers(of: base).isEmpty
     try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
-    return BaselineOutcome(base: base, written: written, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+    return BaselineOutcome(
+      base: base, written: written, isUnsigned: isUnsigned, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
   }
 
   /// Compares, and writes nothing.
@@ -131,6 +138,7 @@ package enum BaselineRun {
     defer { withExtendedLifetime(lock) {} }
     let store = try Store(options.database, writing: false)
     let base = try store.generation(choice)
+    if let key = options.publicKey { try store.verify(base, key) }
     let scan = Scan(
       selection, store, base: base.id, next: nil, isSameSelection: base.config == selection.fingerprint, options.scan,
       report: observer.problem, progress: observer.progress)

@@ -183,7 +183,8 @@ extension JSONWriter {
   }
 
   /// A generation as a JSON object.
-  package mutating func generation(_ generation: Generation) {
+  /// - Parameter signers: the keys that it is said to be signed with; nil leaves that out.
+  package mutating func generation(_ generation: Generation, signers: [PublicKey]? = nil) {
     raw("{\"id\":")
     integer(generation.id)
     raw(",\"created\":")
@@ -196,6 +197,7 @@ extension JSONWriter {
     integer(generation.files)
     raw(",\"bytes\":")
     integer(generation.bytes)
+    if let signers { member("signed", signers.map(\.id)) }
     raw("}")
   }
 }

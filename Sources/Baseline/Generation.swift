@@ -22,7 +22,7 @@ package enum GenerationChoice: Sendable {
 }
 
 extension Store {
-  private static let columns = "id, created_ms, host, config_sha256, files, bytes"
+  static let columns = "id, created_ms, host, config_sha256, files, bytes"
 
   private func generation(_ row: Statement) throws(Failure) -> Generation {
     let generation = Generation(
@@ -79,6 +79,7 @@ extension Store {
     let kept = all.enumerated().filter { $0.offset == all.count - 1 || $0.offset >= all.count - keepCount && $0.element.createdMs >= ms }
     guard let oldest = kept.first?.element.id, oldest != all.first?.id else { return }
     try database.run("DELETE FROM object WHERE until <= \(oldest); DELETE FROM generation WHERE id < \(oldest);")
+    try database.run("DELETE FROM signature WHERE generation < \(oldest)")
     // the same content may belong to a later row, of another mode for example
     try database.run(
       """

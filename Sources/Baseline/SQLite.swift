@@ -163,6 +163,24 @@ final class Statement {
   /// A copy of them; nil for NULL.
   func bytes(_ column: Int32) -> [UInt8]? { isNull(column) ? nil : Array(borrowed(column)) }
 
+  /// Appends a value so that no other value looks the same: a byte for its type, and the value, after its length where it has none of its own.
+  func append(_ column: Int32, to out: inout [UInt8]) {
+    let type = sqlite3_column_type(handle, column)
+    out.append(UInt8(truncatingIfNeeded: type))
+    switch type {
+    case SQLITE_INTEGER: withUnsafeBytes(of: integer(column).littleEndian) { out.append(contentsOf: $0) }
+    case SQLITE_FLOAT: withUnsafeBytes(of: sqlite3_column_double(handle, column).bitPattern.littleEndian) { out.append(contentsOf: $0) }
+    case SQLITE_TEXT, SQLITE_BLOB:
+      let value = borrowed(column)
+      withUnsafeBytes(of: Int64(value.count).littleEndian) { out.append(contentsOf: $0) }
+      out.append(contentsOf: value)
+    default: break
+    }
+  }
+
+  /// How many columns a row has.
+  var columnCount: Int32 { sqlite3_column_count(handle) }
+
   func text(_ column: Int32) -> String? { bytes(column).map { String(decoding: $0, as: UTF8.self) } }
 }
 

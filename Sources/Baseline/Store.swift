@@ -7,8 +7,8 @@ import System
 /// than what has changed since. A table of schema version, and what a reader sees with `sqlite3`, is in the README.
 package final class Store {
   let database: Database
-  /// Of `PRAGMA user_version`; raised with each change of the schema; an update brings what is older up to date.
-  static let version: Int64 = 1
+  /// Of `PRAGMA user_version`; raised with each change of the schema, with a step in ``migrate(_:)``.
+  static let version: Int64 = 2
   /// Of `PRAGMA application_id`, "fsau": another program's database is not taken for a baseline.
   private static let application: Int64 = 0x6673_6175
 
@@ -38,13 +38,24 @@ package final class Store {
       FROM object o JOIN directory d ON d.id = o.directory;
     """
 
+  /// Since version 2. The key is the public one, 32 bytes.
+  private static let signatureTable = """
+    CREATE TABLE signature(generation INTEGER NOT NULL, key BLOB NOT NULL, ed25519 BLOB NOT NULL, PRIMARY KEY(generation, key)) WITHOUT ROWID;
+    """
+
+  /// Makes the tables that a database of a version has.
+  static func makeTables(in database: Database, version: Int64) throws(Failure) {
+    try database.run(schema)
+    if version >= 2 { try database.run(signatureTable) }
+  }
+
   /// A new, empty database, which nobody else knows yet.
   package convenience init(creating path: String) throws(Failure) {
     let database = try Database(path, .create)
     // a page of 4096 bytes fits a row of any length; nothing needs a journal before the file has its name
     try database.run(
       "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN;")
-    try database.run(Self.schema)
+    try Self.makeTables(in: database, version: Self.version)
     try database.run("PRAGMA application_id = \(Self.application); PRAGMA user_version = \(Self.version);")
     try self.init(database)
   }
@@ -58,6 +69,7 @@ package final class Store {
       database = try Database(path, .write)
       try Self.check(database)
       try database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")
+      try Self.migrate(database)
     } else {
       database = try Self.opened(path)
       // one reading transaction: else every statement takes its locks and looks for a journal
@@ -113,6 +125,11 @@ package final class Store {
         "\(printable(database.path)): its schema is version \(version), this program knows \(Self.version)",
         advice: "use the newer fsaudit that wrote it", exit: .database)
     }
+  }
+
+  /// Brings an older schema up to date, within the transaction that is open: one step for each version.
+  private static func migrate(_ database: Database) throws(Failure) {
+    if try database.integer("PRAGMA user_version") < 2 { try database.run("\(signatureTable) PRAGMA user_version = 2;") }
   }
 
   /// Ends the transaction: everything is there, or nothing.

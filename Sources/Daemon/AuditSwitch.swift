@@ -33,40 +33,40 @@ struct AuditSwitch {
 }
 
 /// What a CONFIG_CHANGE record says (kernel/audit.c audit_log_config_change, kernel/auditfilter.c audit_log_rule_change).
-enum ConfigChange {
+struct ConfigChange {
   /// Whether audit has been switched off.
-  static func switchesOff(_ text: RawSpan) -> Bool {
-    var isOff = false
-    return each(text) { name, value in
-      if name.equals("audit_enabled") { isOff = text.extracting(value.slice.range).equals("0") }
-    } && isOff
-  }
-
+  private(set) var switchesOff = false
   /// The keys of a rule that has left the kernel.
-  static func removedKeys(_ text: RawSpan) -> [[UInt8]] {
-    var isRemoval = false
-    var keys: [[UInt8]] = []
-    let isDone = each(text) { name, value in
-      if name.equals("op") { isRemoval = text.extracting(value.slice.range).equals("remove_rule") }
-      if name.equals("key") {
-        var decoded = ByteScratch()
-        value.decode(from: text, into: &decoded)
-        // several keys of a rule are told apart by AUDIT_KEY_SEPARATOR (audit.h)
-        keys = decoded.array.split(separator: 1).map(Array.init)
-      }
-    }
-    return isDone && isRemoval ? keys : []
-  }
+  private(set) var removedKeys: [[UInt8]] = []
 
-  /// Goes through the fields. Returns whether the change was made.
-  private static func each(_ text: RawSpan, _ body: (_ name: RawSpan, _ value: Value) -> Void) -> Bool {
+  init(_ text: RawSpan) {
+    var (isDone, isOff, isRemoval) = (true, false, false)
+    var keys = Value.absent
     var fields = FieldCursor(text)
-    var isDone = true
     while let field = fields.next(text) {
       let name = text.extracting(field.name.range)
-      if name.equals("res") { isDone = text.extracting(field.value.slice.range).equals("1") }
-      body(name, field.value)
+      let value = text.extracting(field.value.slice.range)
+      if name.equals("res") { isDone = value.equals("1") }
+      if name.equals("audit_enabled") { isOff = value.equals("0") }
+      if name.equals("op") { isRemoval = value.equals("remove_rule") }
+      if name.equals("key") { keys = field.value }
     }
-    return isDone
+    switchesOff = isDone && isOff
+    guard isDone, isRemoval else { return }
+    var decoded = ByteScratch()
+    keys.decode(from: text, into: &decoded)
+    // several keys of a rule are told apart by AUDIT_KEY_SEPARATOR (audit.h)
+    removedKeys = decoded.array.split(separator: 1).map(Array.init)
+  }
+
+  /// Whether a record is of this host: auditd's plugins get those of other hosts as well, which audisp-remote has sent. auditd writes its own
+  /// name or none (`name_format` in auditd.conf: `hostname` or `fqd`; an address, or a name of the administrator's, is not known for ours).
+  static func isOwn(node: RawSpan, host: [UInt8]) -> Bool {
+    if node.byteCount == 0 { return true }
+    let short = min(node.byteCount, host.count)
+    guard node.extracting(0..<short).equals(host.span.bytes.extracting(0..<short)) else { return false }
+    // one of them may have its domain behind it
+    let dot = UInt8(ascii: ".")
+    return node.byteCount == host.count || (node.byteCount > short ? node.byte(short) == dot : host[short] == dot)
   }
 }

@@ -39,9 +39,11 @@ package struct ReceiverCounters: Sendable, Equatable {
   /// Changes with every round: the thread is alive.
   package var heartbeat: UInt64 = 0
 
-  mutating func noteConfigChange(_ text: RawSpan) {
+  /// A CONFIG_CHANGE record of this host has come.
+  mutating func note(_ change: ConfigChange, _ coverage: inout Coverage) {
     ruleChanges &+= 1
-    if ConfigChange.switchesOff(text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+    if change.switchesOff { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+    for key in change.removedKeys { coverage.retire(key) }
   }
 }
 
@@ -242,10 +244,7 @@ package struct Receiver: ~Copyable {
     guard input.kernel != nil else { return receiveLines(now) }
     let outcome = try input.kernel?.receive { type, text in
       let type = RecordType(rawValue: type)
-      if type == .configChange {
-        counters.noteConfigChange(text)
-        for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
-      }
+      if type == .configChange { counters.note(ConfigChange(text), &pipeline.interpreter.coverage) }
       if pipeline.add(type: type, text: text, node: empty.span.bytes, now: now) {
         serials.arrived(pipeline.assembler.reader.last.serial)
       }
@@ -256,6 +255,7 @@ package struct Receiver: ~Copyable {
   /// The same from auditd: lines of its log, EOE included. Its own losses are auditd's to tell, in records of their own.
   private mutating func receiveLines(_ now: Int64) -> ReceiveOutcome {
     var records = 0
+    let hostBytes = Array(host.utf8)
     do throws(Failure) {
       let goesOn = try input.plugin?.receive { line in
         guard let prefix = LinePrefix(line) else {
@@ -263,13 +263,12 @@ package struct Receiver: ~Copyable {
           return
         }
         records += 1
-        if prefix.type == .configChange {
-          let text = line.extracting(prefix.headerStart..<line.byteCount)
-          counters.noteConfigChange(text)
-          for key in ConfigChange.removedKeys(text) { pipeline.interpreter.coverage.retire(key) }
+        let text = line.extracting(prefix.headerStart..<line.byteCount)
+        let node = line.extracting(prefix.node.range)
+        if prefix.type == .configChange, ConfigChange.isOwn(node: node, host: hostBytes) {
+          counters.note(ConfigChange(text), &pipeline.interpreter.coverage)
         }
-        pipeline.add(
-          type: prefix.type, text: line.extracting(prefix.headerStart..<line.byteCount), node: line.extracting(prefix.node.range), now: now)
+        pipeline.add(type: prefix.type, text: text, node: node, now: now)
       }
       if goesOn == false { hasEnded = true }
     } catch {

@@ -10,7 +10,7 @@ import System
 
 /// The daemon, `fsaudit run`: brings up the threads, looks after them, and takes everything down again in order.
 ///
-///     kernel → receiver thread → queue → writer thread → segments;  walker and housekeeper beside them
+///     kernel → receiver thread → queue → writer thread → segments;  walker, syncer and housekeeper beside them
 ///
 /// The main thread does what may take its time: signals, rules, the kernel's counters, status, systemd.
 package final class Service {
@@ -104,7 +104,8 @@ package final class Service {
     let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
-    let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer())
+    let synchronizer = Synchronizer()
+    let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer(), synchronizer: synchronizer)
     try check(writer)
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
@@ -123,6 +124,7 @@ package final class Service {
     let writing = Handoff(writer)
     let queue = queue
     let unwritten = Unwritten()
+    let syncThread = try Thread("syncer") { synchronizer.run() }
     let writerThread = try Thread("writer") {
       if let writer = writing.take() { unwritten.events.store(writeLog(from: queue, with: writer).events, ordering: .releasing) }
     }
@@ -146,6 +148,8 @@ package final class Service {
     receiverThread.join()
     queue.close(deadlineMs: milliseconds(CLOCK_MONOTONIC) + 2000)
     writerThread.join()
+    synchronizer.stop()
+    syncThread.join()
     walk.stop()
     walkerThread.join()
     stopHousekeeper()

@@ -179,7 +179,7 @@ package final class Watcher {
         let type = RecordType(rawValue: type)
         if type == .configChange {
           rulesMayDiffer = true
-          if ConfigChange.switchesOff(text) { switchedOffMs = milliseconds(CLOCK_REALTIME) }
+          if ConfigChange(text).switchesOff { switchedOffMs = milliseconds(CLOCK_REALTIME) }
         }
         pipeline.add(type: type, text: text, node: empty.span.bytes, now: now)
       }

@@ -2,7 +2,7 @@ import Glibc
 import System
 import SystemPackage
 
-/// The open `events.jsonl`. A class so that its owner can drop it at any failure; used by one thread.
+/// The open `events.jsonl`. A class so that its owner can drop it at any failure. Used by one thread; another one may force it to the disk.
 final class LiveFile {
   let file: Descriptor
   private let path: String
@@ -17,8 +17,8 @@ final class LiveFile {
   private(set) var firstSerial: UInt32 = 0
   /// What has been written since it was opened, and of that what is not known to be on the disk.
   private(set) var written = BatchSpan()
-  private(set) var unsynced = BatchSpan()
-  private(set) var hasUnsynced = false
+  private var unsynced = BatchSpan()
+  private var hasUnsynced = false
 
   /// Opens or makes the file (and its directory) and cuts off what a crash left behind the last whole line.
   init(_ policy: LogPolicy) throws(SystemError) {
@@ -96,18 +96,10 @@ final class LiveFile {
     return kept
   }
 
-  /// Forces what was written to the disk.
-  func synchronize() throws(SystemError) {
-    guard hasUnsynced else { return }
-    // Once only: after a failure the kernel holds the pages clean, and a second call would report success (fsync(2)).
-    hasUnsynced = false
-    try file.synchronizeData()
-    unsynced = BatchSpan()
-  }
-
-  /// Gives up on what could not be forced to the disk.
-  func takeUnsynced() -> BatchSpan {
-    defer { unsynced = BatchSpan() }
+  /// What is not known to be on the disk, for whoever is to force it there; nil if there is nothing.
+  func takeUnsynced() -> BatchSpan? {
+    guard hasUnsynced else { return nil }
+    defer { (unsynced, hasUnsynced) = (BatchSpan(), false) }
     return unsynced
   }
 

@@ -28,6 +28,16 @@ func wholeLinesEnd(of file: borrowing Descriptor, size: Int64) throws(SystemErro
   return 0
 }
 
+/// Cuts off what is behind the last whole line of a segment.
+/// - Returns: how much that was.
+func cutTornEnd(of path: String) throws(SystemError) -> Int64 {
+  let file = try Descriptor.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+  let size = Int64(try file.status().st_size)
+  let whole = try wholeLinesEnd(of: file, size: size)
+  if whole < size { try file.truncate(to: whole) }
+  return size - whole
+}
+
 /// The parsed first line of a plain log that is no seal; nil if it is not a line of ours.
 func firstLine(of file: borrowing Descriptor) throws(SystemError) -> LogLine? {
   let block = try file.bytes(at: 0, count: 64 << 10)

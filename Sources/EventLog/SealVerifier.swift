@@ -21,8 +21,10 @@ package struct SealVerifier: ~Copyable {
   /// The keys that are known, by chain; each goes on with the seals.
   private var keys: [String: SealKey]
   private var anchors: [SealAnchor]
-  /// How many more steps of keys are taken.
+  /// How many more steps of keys are taken: from the first key to the first seal, and from seal to seal.
   private var stepsLeft: Int64
+  /// The same for seals that do not follow the one before: anybody can write many such, and each costs its steps anew.
+  private var jumpStepsLeft: Int64
   private var findings: [SealFinding] = []
   package private(set) var report = SealReport()
 
@@ -46,8 +48,9 @@ package struct SealVerifier: ~Copyable {
   ///   - keys: first keys; without any, only the chain is checked, which whoever is root can make anew.
   ///   - anchors: seals that somebody kept elsewhere.
   ///   - steps: how many steps of keys are taken, some 100 ns each: a number in a line may be anybody's.
-  package init(keys: [SealKey] = [], anchors: [SealAnchor] = [], steps: Int64 = 1_000_000_000) {
-    stepsLeft = steps
+  ///   - jumpSteps: how many of them for seals that are out of order.
+  package init(keys: [SealKey] = [], anchors: [SealAnchor] = [], steps: Int64 = 1_000_000_000, jumpSteps: Int64 = 10_000_000) {
+    (stepsLeft, jumpStepsLeft) = (steps, jumpSteps)
     self.keys = Dictionary(keys.map { ($0.chain, $0) }) { first, _ in first }
     self.anchors = anchors
   }
@@ -67,6 +70,13 @@ package struct SealVerifier: ~Copyable {
     files += 1
     carry.removeAll(keepingCapacity: true)
     lines.enter(SealPlace(file: file, line: 1))
+  }
+
+  /// What comes next follows nothing that was there: retention has taken the segments between.
+  package mutating func startAnew() {
+    (last, files) = (nil, 0)
+    (report.firstNumber, report.chain) = (nil, nil)
+    lines.removeAll(next: SealPlace(file: file, line: 1))
   }
 
   package mutating func feed(_ bytes: RawSpan) {
@@ -149,12 +159,16 @@ package struct SealVerifier: ~Copyable {
 
   private mutating func signature(of seal: SealLine, _ text: RawSpan) -> Signature {
     guard var key = keys[seal.chain] else { return .unknown }
+    let number = seal.seal.number
+    let isDue = last.map { $0.chain == seal.chain && number == $0.seal.number + 1 } ?? true
     let start = key.number
-    let isReached = key.advance(to: seal.seal.number, limit: stepsLeft)
-    stepsLeft -= key.number - start
-    guard isReached, seal.isSigned(by: key, text) else { return .bad }
-    keys[seal.chain] = key
-    return .good
+    let isReached = key.advance(to: number, limit: isDue ? stepsLeft : jumpStepsLeft)
+    let steps = key.number - start
+    if isDue { stepsLeft -= steps } else { jumpStepsLeft -= steps }
+    let isGood = isReached && seal.isSigned(by: key, text)
+    // the key of a seal in its turn is right, whoever signed
+    if isGood || isReached && isDue && last != nil { keys[seal.chain] = key }
+    return isGood ? .good : .bad
   }
 
   /// Whether the seal is the next one after the last.

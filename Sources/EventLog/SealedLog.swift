@@ -13,24 +13,27 @@ package struct SealedLog: Sendable {
   ///   - next: what ``SealKeyFile/kept(in:)`` said before this was called.
   ///   - body: gets the findings as they come.
   package func verify(with verifier: inout SealVerifier, next: KeptKey, _ body: (SealFinding) -> Void) throws(SystemError) {
-    var (live, segments) = try snapshot()
-    var isFirst = true
-    while let segment = segments.first {
-      segments.removeFirst()
+    let (live, segments) = try snapshot()
+    for segment in segments {
       let source: LineSource
       do throws(SystemError) {
         source = try LineSource(segment)
-      } catch  where error.code == .noSuchFileOrDirectory && isFirst {
-        // Retention came first.
+      } catch  where error.code == .noSuchFileOrDirectory {
+        // Retention takes the oldest; if older ones are still there, it was not retention, and the seals tell what is missing.
+        if try isOldest(segment) { verifier.startAnew() }
         continue
       }
-      isFirst = false
-      read(source, segment.path, isLive: false, &verifier)
-      for finding in verifier.takeFindings() { body(finding) }
+      read(source, segment.path, isLive: false, &verifier, body)
     }
-    if let source = live.take() { read(source, directory + "/" + SegmentName.live, isLive: true, &verifier) }
+    if let live { read(live, directory + "/" + SegmentName.live, isLive: true, &verifier, body) }
     verifier.finish(next: next)
     for finding in verifier.takeFindings() { body(finding) }
+  }
+
+  /// Whether no older segment than this one is there.
+  private func isOldest(_ segment: Segment) throws(SystemError) -> Bool {
+    guard let name = segment.name, let oldest = try SegmentSet(directory: directory).rotated.first?.name else { return true }
+    return name < oldest
   }
 
   /// The newest seal; nil if there is none.
@@ -69,15 +72,19 @@ package struct SealedLog: Sendable {
     }
   }
 
-  private func read(_ source: LineSource, _ path: String, isLive: Bool, _ verifier: inout SealVerifier) {
+  private func read(
+    _ source: LineSource, _ path: String, isLive: Bool, _ verifier: inout SealVerifier, _ body: (SealFinding) -> Void
+  ) {
     verifier.begin(path.split(separator: "/").last.map(String.init) ?? path)
     var buffer: [UInt8] = []
     do throws(SystemError) {
       while try source.read(into: &buffer) {
         verifier.feed(buffer.span.bytes)
         buffer.removeAll(keepingCapacity: true)
+        for finding in verifier.takeFindings() { body(finding) }
       }
     } catch { verifier.fail("the segment cannot be read to its end: \(name(of: error.code))") }
     verifier.end(isLive: isLive)
+    for finding in verifier.takeFindings() { body(finding) }
   }
 }

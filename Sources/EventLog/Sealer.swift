@@ -22,6 +22,8 @@ package final class Sealer {
   private let host: String
   private var key: SealKey
   private let keyFile: SealKeyFile
+  /// The number of the key that is on the disk, or on its way there; nil if it did not get there.
+  private var storedNumber: Int64?
 
   /// Of what came after the last seal.
   private var content = SHA256()
@@ -46,6 +48,7 @@ package final class Sealer {
     self.policy = policy
     self.host = host
     (key, keyFile) = try SealKeyFile.open(in: stateDirectory)
+    storedNumber = key.number
     digests.reserveCapacity(Seal.maximumDigests)
   }
 
@@ -121,8 +124,15 @@ package final class Sealer {
     return seal.number
   }
 
-  /// Brings the key on disk up to date, once what was sealed with the old ones is on it.
-  func storeKey() throws(SystemError) { try keyFile.store(key) }
+  /// The key that is to be on the disk once what was sealed with the older ones is; nil if it is.
+  func takeKeyToStore() -> (SealKeyFile, SealKey)? {
+    if storedNumber == key.number { return nil }
+    storedNumber = key.number
+    return (keyFile, key)
+  }
+
+  /// The key that was taken is not on the disk.
+  func keyIsNotStored() { storedNumber = nil }
 
   // MARK: what an earlier run left
 

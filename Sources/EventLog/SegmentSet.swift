@@ -21,28 +21,40 @@ package struct SegmentSet: Sendable {
   package private(set) var segments: [Segment] = []
 
   package init(directory: String) throws(SystemError) {
-    var names = try Set(directoryEntries(directory))
+    var names = try Self.names(in: directory)
     for _ in 0..<100 {
       let isWhole: Bool
-      (segments, isWhole) = Self.segments(in: directory, names)
+      (segments, isWhole) = try Self.segments(in: directory, names)
       // Rotated or compressed while it was looked at: a segment may have been passed over between its two names.
-      let after = try Set(directoryEntries(directory))
+      let after = try Self.names(in: directory)
       if isWhole && after == names { return }
       names = after
     }
-    segments = Self.segments(in: directory, names).found
+    segments = try Self.segments(in: directory, names).found
   }
 
-  /// What is there of these names, and whether all of them are.
-  private static func segments(in directory: String, _ fileNames: Set<String>) -> (found: [Segment], isWhole: Bool) {
+  /// The names of segments, nil for the live one's.
+  private static func names(in directory: String) throws(SystemError) -> Set<SegmentName?> {
+    var names: Set<SegmentName?> = []
+    for fileName in try directoryEntries(directory) {
+      if fileName == SegmentName.live { names.insert(nil) }
+      if let name = SegmentName(fileName: fileName) { names.insert(name) }
+    }
+    return names
+  }
+
+  /// What is there of these names, and whether none of them has gone meanwhile.
+  private static func segments(
+    in directory: String, _ names: Set<SegmentName?>
+  ) throws(SystemError) -> (found: [Segment], isWhole: Bool) {
     var isWhole = true
     var found: [SegmentName: Segment] = [:]
     var live: Segment?
-    for fileName in fileNames {
-      let name = SegmentName(fileName: fileName)
-      guard name != nil || fileName == SegmentName.live else { continue }
-      let path = directory + "/" + fileName
-      guard let status = try? status(of: path) else {
+    for name in names {
+      let path = directory + "/" + (name?.fileName ?? SegmentName.live)
+      let status: stat
+      do throws(SystemError) { status = try System.status(of: path) } catch {
+        guard error.code == .noSuchFileOrDirectory else { throw error }
         isWhole = false
         continue
       }

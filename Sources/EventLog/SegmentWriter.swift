@@ -13,10 +13,15 @@ package final class SegmentWriter {
   private let host: String
   package let status: LogStatus
   private let sealer: Sealer?
+  /// nil where a batch is to be on the disk before the next one is written.
+  private let synchronizer: Synchronizer?
 
   private var live: LiveFile?
   /// The newest rotated segment's time: the next one's is later.
   private var newestNameMs: Int64
+  /// That segment, until it is known to end with a whole line: a power loss may have taken its end.
+  private var unmended: Segment?
+  private var cutBytes: Int64 = 0
   /// Gaps that this writer has found and not yet written.
   private var gaps: [Gap] = []
   private var lastSyncMs: Int64 = 0, lastCheckMs: Int64 = 0
@@ -26,12 +31,18 @@ package final class SegmentWriter {
   /// - Parameters:
   ///   - host: `host.name` of the lines that the writer itself has to add.
   ///   - sealer: nil for a log without seals.
-  package init(_ policy: LogPolicy, host: String, status: LogStatus = LogStatus(), sealer: Sealer? = nil) {
+  ///   - synchronizer: nil to wait for the disk.
+  package init(
+    _ policy: LogPolicy, host: String, status: LogStatus = LogStatus(), sealer: Sealer? = nil, synchronizer: Synchronizer? = nil
+  ) {
     self.policy = policy
     self.host = host
     self.status = status
     self.sealer = sealer
-    newestNameMs = (try? SegmentSet(directory: policy.directory))?.rotated.last?.name?.timeMs ?? 0
+    self.synchronizer = policy.sync == .everyBatch ? nil : synchronizer
+    let newest = (try? SegmentSet(directory: policy.directory))?.rotated.last
+    newestNameMs = newest?.name?.timeMs ?? 0
+    if let newest, !newest.isCompressed { unmended = newest }
   }
 
   /// Whether the live segment can be opened, before anything else is done: what is in the way, or nil.
@@ -43,9 +54,9 @@ package final class SegmentWriter {
   /// At the start, before the first batch: repairs the live segment and says where the log ends. Whatever fails here
   /// fails again at the first batch, which reports it.
   package func recover() -> Recovery {
-    let live = try? openLive()
+    _ = try? openLive()
     var recovery = lastRun(in: policy)
-    recovery.truncatedBytes = live?.cutBytes ?? 0
+    recovery.truncatedBytes = cutBytes
     return recovery
   }
 
@@ -101,7 +112,9 @@ package final class SegmentWriter {
 
   /// Closes the live segment; the next write opens what then has its name (SIGHUP).
   package func reopen(nowMs: Int64) {
-    if let live { note(place: live.place(), of: live, nowMs: nowMs) }
+    guard let file = live else { return }
+    note(place: file.place(), of: file, nowMs: nowMs)
+    synchronize(file)
     live = nil
   }
 
@@ -117,6 +130,9 @@ package final class SegmentWriter {
     try? writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
     try? seal(file, .stop, nowMs: nowMs)
     synchronize(file)
+    synchronizer?.drain()
+    collect()
+    try? writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
     live = nil
   }
 
@@ -124,7 +140,12 @@ package final class SegmentWriter {
 
   private func openLive() throws(SystemError) -> LiveFile {
     if let live { return live }
+    if let unmended {
+      cutBytes += (try? cutTornEnd(of: unmended.path)) ?? 0
+      self.unmended = nil
+    }
     let opened = try LiveFile(policy)
+    cutBytes += opened.cutBytes
     live = opened
     sealer?.opened(opened, in: policy)
     status.opened(segmentBytes: opened.bytes)
@@ -184,40 +205,48 @@ package final class SegmentWriter {
     status.sealed(try sealer.seal(file, reason, nowMs: nowMs), timeMs: nowMs)
   }
 
-  /// Keeps the next key in place of those that are used up.
-  private func storeKey() {
-    guard let sealer else { return }
-    do throws(SystemError) {
-      try sealer.storeKey()
-      status.sealFailed(nil)
-    } catch { status.sealFailed(error.code) }
-  }
+  // MARK: the disk
 
   private func synchronizeIfDue(_ file: LiveFile, monotonicMs: Int64, afterBatch: Bool) {
+    collect()
     switch policy.sync {
-    case .none:
-      if monotonicMs - lastSyncMs >= 1000 {
-        lastSyncMs = monotonicMs
-        storeKey()
-      }
-      return
     case .everyBatch: if !afterBatch { return }
-    case .interval(let every):
-      if monotonicMs - lastSyncMs < every { return }
-      lastSyncMs = monotonicMs
+    case .interval(let every): if monotonicMs - lastSyncMs < every { return }
+    // for the key, which is kept all the same
+    case .none: if monotonicMs - lastSyncMs < 1000 { return }
     }
+    if let synchronizer, synchronizer.isBusy { return }
+    lastSyncMs = monotonicMs
     synchronize(file)
   }
 
-  /// Forces the file to the disk. What a failure takes is a gap: the kernel forgets the pages that it could not write.
-  private func synchronize(_ file: LiveFile) {
-    if policy.sync == .none { return storeKey() }
-    do throws(SystemError) {
-      try file.synchronize()
-      storeKey()
-    } catch {
-      status.failed(error.code)
-      gaps.append(Gap(.writeFailed, losing: file.takeUnsynced(), detail: "\(name(of: error.code)) from fdatasync"))
+  /// Forces the file to the disk, then the key that follows its seals, then the names of the segments.
+  private func synchronize(_ file: LiveFile, names: Bool = false) {
+    let lines = policy.sync == .none ? nil : file.takeUnsynced()
+    let key = sealer?.takeKeyToStore()
+    if lines == nil, key == nil, !names { return }
+    let work = SyncWork(file, lines: lines, key: key, directory: names && policy.sync != .none ? policy.directory : nil)
+    guard let synchronizer else {
+      work.run()
+      return take(work)
+    }
+    synchronizer.add(work)
+  }
+
+  private func collect() {
+    guard let synchronizer else { return }
+    for work in synchronizer.takeDone() { take(work) }
+  }
+
+  /// What a failure takes is a gap: the kernel forgets the pages that it could not write.
+  private func take(_ work: SyncWork) {
+    if let fault = work.linesFault, let lines = work.lines {
+      status.failed(fault.code)
+      gaps.append(Gap(.writeFailed, losing: lines, detail: "\(name(of: fault.code)) from fdatasync"))
+      if work.storesKey { sealer?.keyIsNotStored() }
+    } else if work.storesKey {
+      if work.keyFault != nil { sealer?.keyIsNotStored() }
+      status.sealFailed(work.keyFault?.code)
     }
   }
 
@@ -249,12 +278,11 @@ package final class SegmentWriter {
     }
     // A segment ends with its seal. On a full disk it does without, and the next one has it.
     try? seal(file, .rotate, nowMs: nowMs)
-    synchronize(file)
     let name = SegmentName(timeMs: max(file.firstTimeMs ?? nowMs, newestNameMs + 1), firstSerial: file.firstSerial)
     try rename(policy.livePath, to: policy.directory + "/" + name.fileName)
     newestNameMs = name.timeMs
     live = nil
     status.rotated()
-    if policy.sync != .none { try? synchronizeDirectory(policy.directory) }
+    synchronize(file, names: true)
   }
 }

@@ -55,7 +55,7 @@ package struct Coverage: Sendable {
   private var memoChildren: [Int32] = []
   private var memoIsValid = false
   private var scratch: [UInt16] = []
-  /// Keys of rules that have left the kernel since.
+  /// Keys of which some rule has left the kernel since.
   private var retired: Set<UInt16> = []
 
   package init(_ scopes: [CoverageScope] = []) {
@@ -68,7 +68,8 @@ package struct Coverage: Sendable {
   /// Whether no rule is known: then only the kernel's own key speaks.
   package var isEmpty: Bool { scopes.isEmpty }
 
-  /// Rules of a key have left the kernel: until the rules are known anew, it is only given where the kernel gives it.
+  /// A rule with this key has left the kernel. Whether others with it are still there, only the next ``Coverage`` knows: this one gives the
+  /// key no more, to no path, and it is where the kernel itself records it that it stays.
   package mutating func retire(_ key: [UInt8]) {
     if let place = keys.firstIndex(of: key), let small = UInt16(exactly: place) { retired.insert(small) }
   }

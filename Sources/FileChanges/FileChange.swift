@@ -120,13 +120,13 @@ package struct Lookup: Sendable {
   package var entry: @Sendable (_ directory: [UInt8], _ identity: FileIdentity, _ name: inout [UInt8]) -> Bool
 
   /// The inode of what is at `path` (a symbolic link itself), if no symbolic link leads there and without waiting for
-  /// anything; nil where that cannot be told.
-  package var inode: @Sendable (_ path: [UInt8]) -> UInt64?
+  /// anything; nil where that cannot be told. The path ends with a zero byte.
+  package var inode: @Sendable (_ path: RawSpan) -> UInt64?
 
   package init(
     descriptor: @escaping @Sendable (Int32, Int32, FileIdentity, inout [UInt8]) -> Bool,
     entry: @escaping @Sendable ([UInt8], FileIdentity, inout [UInt8]) -> Bool,
-    inode: @escaping @Sendable ([UInt8]) -> UInt64?
+    inode: @escaping @Sendable (RawSpan) -> UInt64?
   ) {
     self.descriptor = descriptor
     self.entry = entry

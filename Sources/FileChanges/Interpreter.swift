@@ -38,6 +38,7 @@ package struct Interpreter: ~Copyable, Sendable {
     changes.removeAll()
     resolver.paths.truncate(to: 0)
     resolver.cwdVersion = typed.cwdVersion
+    resolver.timeMs = event.time
     if typed.hasUring {
       operation = Operation.ofUring(typed.uring.operation)
       architecture = 0
@@ -64,8 +65,10 @@ package struct Interpreter: ~Copyable, Sendable {
     switch operation.kind {
     case .rename:
       renamed(&typed, bytes)
+      resolver.forgetAnswer()
     case .mount, .umount:
       mounted(&typed, bytes)
+      resolver.forgetAnswer()
     case .truncate, .chmod, .chown, .setxattr, .removexattr, .utimes, .setFlags, .allocate:
       attributed(&typed, bytes)
     case .ioctl:
@@ -83,6 +86,7 @@ package struct Interpreter: ~Copyable, Sendable {
         default: continue
         }
       }
+      if found { resolver.forgetAnswer() }
       let opens = operation.kind == .open || operation.kind == .creat || operation.kind == .openByHandle
       if !found, opens { opened(&typed, bytes) }
     }

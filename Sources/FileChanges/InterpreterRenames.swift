@@ -23,9 +23,11 @@ extension Interpreter {
       return
     }
     // the kernel takes two names for one where their last components are the same, and the later object is in the record of both
-    // (kernel/auditsc.c __audit_inode_child)
+    // (kernel/auditsc.c __audit_inode_child), which leaves one without a name. One with a name was replaced, and its inode may be another's now
     let areNamesakes = (from.parent != to.parent || to.parent == nil) && resolver.areNamesakes(from, to)
-    if areNamesakes, let victim = names.victim, resolver.inode(at: from.path) == typed.paths[victim].identity.inode {
+    if areNamesakes, let victim = names.victim, !typed.paths[victim].name.isPresent,
+      resolver.inode(at: from.path) == typed.paths[victim].identity.inode
+    {
       exchanged(new, to, typed.paths[victim], from)
       return
     }

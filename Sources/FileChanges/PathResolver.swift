@@ -57,6 +57,12 @@ package struct PathResolver: Sendable {
   private var memoCwdVersion = -1
   private var memoPath = ByteScratch(capacity: 4096)
 
+  /// When the event happened, milliseconds since 1970.
+  var timeMs: Int64 = 0
+  private var answer = NameAnswer()
+  /// A path for the running system.
+  private var asked = ByteScratch(capacity: 4096)
+
   init(lookup: Lookup) { self.lookup = lookup }
 
   /// The path of an entry that the call made or took away: its directory by inode, its name as given.
@@ -184,20 +190,32 @@ package struct PathResolver: Sendable {
       return named
     }
     let isLearnt = map.isLearnt(node)
-    if isAt(named.path, identity) {
+    switch place(identity, named.path, known.path) {
+    case .named:
       // it has another name besides, or instead
       if isLearnt { map.learn(identity, path: named.path, of: paths, isDirectory: false) } else { map.markLinked(node) }
       return named
-    }
-    if isAt(known.path, identity) {
+    case .known:
       if map.hasLinks(node) { known.confidence = .inode }
       return known
+    case .neither:
+      // nobody can tell any more: a name that was told by an event is worth no more than this event's
+      known.confidence = .inode
+      named.confidence = .inode
+      return map.hasLinks(node) || isLearnt ? named : known
     }
-    // nobody can tell any more: a name that was told by an event is worth no more than this event's
-    known.confidence = .inode
-    named.confidence = .inode
-    return map.hasLinks(node) || isLearnt ? named : known
   }
+
+  /// Under which of two paths the running system has the object.
+  private mutating func place(_ identity: FileIdentity, _ named: Slice, _ known: Slice) -> NameAnswer.Verdict {
+    if let last = answer.verdict(identity, named, known, of: paths, timeMs: timeMs) { return last }
+    let verdict = inode(at: named) == identity.inode ? NameAnswer.Verdict.named : inode(at: known) == identity.inode ? .known : .neither
+    answer.keep(verdict, identity, named, known, of: paths, timeMs: timeMs)
+    return verdict
+  }
+
+  /// The event has changed names: what the running system said before is old.
+  mutating func forgetAnswer() { answer.forget() }
 
   /// The text of a name that is not to be resolved: a symbolic link's target.
   mutating func verbatim(_ value: Value, _ bytes: RawSpan) -> Slice {
@@ -214,7 +232,12 @@ package struct PathResolver: Sendable {
   }
 
   /// The inode that the running system has under that very path, see ``Lookup/inode``.
-  func inode(at path: Slice) -> UInt64? { lookup.inode(paths.storage.span.bytes.extracting(path.range).array()) }
+  mutating func inode(at path: Slice) -> UInt64? {
+    asked.truncate(to: 0)
+    asked.append(paths, path.range)
+    asked.append(0)
+    return lookup.inode(asked.storage.span.bytes.extracting(0..<asked.count))
+  }
 
   /// Whether the last components of two places are the same.
   func areNamesakes(_ one: Found, _ other: Found) -> Bool {
@@ -238,9 +261,6 @@ package struct PathResolver: Sendable {
     paths.append(path.span.bytes)
     return true
   }
-
-  /// Whether the running system has the object under that very path.
-  private func isAt(_ path: Slice, _ identity: FileIdentity) -> Bool { inode(at: path) == identity.inode }
 
   /// Where the map has a file; nil where it does not know any more.
   private mutating func known(_ node: DirectoryMap.NodeIndex, _ map: inout DirectoryMap) -> Found? {

@@ -86,3 +86,10 @@ package func contents(of path: String, limitBytes: Int = 1 << 20) throws(SystemE
   let file = try Descriptor.open(path, O_RDONLY)
   do { return try file.readToEnd(limitBytes: limitBytes) } catch { throw SystemError(error.call, path, error.code) }
 }
+
+/// The same of a file that a command was given; `-` is stdin. (`/dev/stdin` cannot be opened where it is a socket, as ssh makes it.)
+package func input(_ path: String, limitBytes: Int) throws(SystemError) -> [UInt8] {
+  if path != "-" { return try contents(of: path, limitBytes: limitBytes) }
+  let file = Descriptor(adopting: try call("dup", "stdin") { dup(0) })
+  return try file.readToEnd(limitBytes: limitBytes)
+}

@@ -12,6 +12,10 @@ package enum ExitStatus: Int32, Sendable {
   case inputOutput = 5
   /// Another run has what this one needs.
   case locked = 21
+  /// The baseline is not signed with the key that it should be signed with.
+  case unsigned = 22
+  /// The baseline is not what was signed.
+  case altered = 23
   /// The baseline's database is damaged, or none.
   case database = 24
 }

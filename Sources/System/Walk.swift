@@ -70,9 +70,13 @@ package func examine(path: [UInt8]) -> WalkedObject? { examine(AT_FDCWD, cString
 
 /// The inode of what is at `path` (a symbolic link itself), if no symbolic link leads there and the kernel can tell from its
 /// caches alone: it waits for no disk, no server and no FUSE process. Nil otherwise, always before Linux 5.12.
-package func cachedInode(_ path: [UInt8]) -> UInt64? {
+/// - Parameter path: with a zero byte at its end; without one it is none.
+package func cachedInode(_ path: RawSpan) -> UInt64? {
   var object = linux_object()
-  return linux_cached_object(cString(path), &object) == 0 ? object.inode : nil
+  return path.withUnsafeBytes { bytes in
+    guard bytes.last == 0, let start = bytes.baseAddress else { return nil }
+    return linux_cached_object(start.assumingMemoryBound(to: CChar.self), &object) == 0 ? object.inode : nil
+  }
 }
 
 private func cString(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }

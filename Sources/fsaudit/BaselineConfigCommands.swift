@@ -148,15 +148,17 @@ struct BaselineImport: ParsableCommand {
       try out.flush()
       return
     }
-    let target = try Self.create(output)
-    var out = Output(descriptor: target.raw)
-    try out.lines(text.span.bytes)
-    try out.flush()
+    try writeNewFile(output, text)
   }
+}
 
-  private static func create(_ path: String) throws(Failure) -> Descriptor {
-    do { return try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o640) } catch {
-      throw error.failure(advice: error.code == .fileExists ? "name another file, or remove that one" : "")
-    }
+/// Writes an answer into a file of its own; one that is there already is never overwritten.
+func writeNewFile(_ path: String, _ bytes: [UInt8]) throws {
+  let target: Descriptor
+  do { target = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o640) } catch {
+    throw error.failure(advice: error.code == .fileExists ? "name another file, or remove that one" : "")
   }
+  var output = Output(descriptor: target.raw)
+  try output.lines(bytes.span.bytes)
+  try output.flush()
 }

@@ -10,6 +10,8 @@ struct BaselineList: ParsableCommand {
     abstract: "List the generations that are kept.",
     usage: "fsaudit baseline list [<options>]",
     discussion: """
+      With the keys that each is said to be signed with (`fsaudit baseline verify` finds out whether it is).
+
         fsaudit baseline list
         fsaudit baseline list --format json
       """)
@@ -19,16 +21,18 @@ struct BaselineList: ParsableCommand {
   func run() throws {
     let store = try Store(place.database, writing: false)
     var output = Output()
-    if place.format == .text { try output.line("generation  made                     objects        MiB  host") }
+    if place.format == .text { try output.line("generation  made                     objects        MiB  signed            host") }
     for generation in try store.generations() {
+      let signers = try store.signers(of: generation)
       switch place.format {
       case .json:
         var writer = JSONWriter()
-        writer.generation(generation)
+        writer.generation(generation, signers: signers)
         try writer.withBytes { bytes throws(SystemError) in try output.line(bytes) }
       case .text:
         let fields = [
           right("\(generation.id)", 10), generation.created, right("\(generation.files)", 10), right("\(generation.bytes >> 20)", 9),
+          signers.isEmpty ? "no              " : signers.map(\.id).joined(separator: ","),
           printable(generation.host),
         ]
         try output.line(fields.joined(separator: "  "))

@@ -19,6 +19,7 @@ struct CheckCommand: ParsableCommand {
         fsaudit check
         fsaudit check --full --format json
         fsaudit check --against yesterday
+        fsaudit check --public-key /etc/fsaudit/baseline.pub
 
       Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
       (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
@@ -27,11 +28,13 @@ struct CheckCommand: ParsableCommand {
 
       Exit status: the sum of 1 (added), 2 (removed), 4 (changed or moved) and 8 (something unexplained); 0 nothing differs. 17 usage or a mistake in the configuration, \
       18 input or output failed or something could not be examined (the report is what the rest shows), 21 another run has the database, \
-      24 the database is damaged.
+      22 the baseline is not signed with the key of --public-key, 23 it is not what was signed, 24 the database is damaged.
       """)
 
   @OptionGroup(title: "Baseline") var place: BaselinePlace
   @OptionGroup(title: "Scan") var scan: ScanArguments
+
+  @OptionGroup var signed: SignedOption
 
   @Flag(help: "Read every file, however untouched it looks.")
   var full = false
@@ -59,8 +62,11 @@ struct CheckCommand: ParsableCommand {
       let choice = try Self.choice(against)
       // a mistake in them is not to be found after an hour
       let settings = try explain ? Settings.load(from: daemonConfig) : nil
+      let key = try signed.load()
       let (outcome, duration) = try place.run(scan, full: full) { selection, options, observer throws(Failure) in
-        try BaselineRun.check(selection, against: choice, options, observer)
+        var options = options
+        options.publicKey = key
+        return try BaselineRun.check(selection, against: choice, options, observer)
       }
       var annotations: [Annotation] = []
       if let settings, let base = outcome.base {
@@ -94,7 +100,7 @@ struct CheckCommand: ParsableCommand {
   private static func status(_ failure: Failure) -> Int32 {
     switch failure.exit {
     case .usage: CheckStatus.usage
-    case .locked, .database: failure.exit.rawValue
+    case .locked, .unsigned, .altered, .database: failure.exit.rawValue
     default: CheckStatus.inputOutput
     }
   }

@@ -36,11 +36,14 @@ struct CheckExplanation {
   }
 
   private func account(_ difference: Difference, _ explanation: Explanation, _ dpkg: DpkgRecord) -> PackageChange? {
+    let last = explanation.causes.first
     if let new = difference.new {
+      // dpkg's database knows contents alone: who changed a file last must not have been somebody else. (A directory is everybody's.)
+      if new.kind != .directory, let last, !last.isDpkg { return nil }
       return dpkg.account(for: difference.path, digest: packageDigest(of: difference.path), changedMs: new.status.ctime / 1_000_000)
     }
-    guard let cause = explanation.causes.first, cause.executable?.hasSuffix("/dpkg") == true else { return nil }
-    return dpkg.account(forRemovalAt: cause.timeMs)
+    guard let last, last.isDpkg else { return nil }
+    return dpkg.account(forRemovalAt: last.timeMs)
   }
 
   /// Whether all of it could be read.
@@ -101,4 +104,8 @@ struct CheckExplanation {
         ? nil : covering.flatMap { $0.keys.isEmpty ? [""] : $0.keys.map { String(decoding: $0, as: UTF8.self) } }
     }
   }
+}
+
+extension Cause {
+  fileprivate var isDpkg: Bool { executable == "/usr/bin/dpkg" }
 }

@@ -245,6 +245,24 @@ private func added(since before: [[UInt8]]) throws -> [String] {
     }
   }
 
+  /// `tree-link -> tree`, whose name has the other's in it, and then another directory.
+  @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func aLinkThatLeadsElsewhereIsFollowed() throws {
+    try KernelLab.run { () throws in
+      var audit = try KernelAudit()
+      let before = try audit.ruleData()
+      for name in ["tree", "other"] { try directory.makeDirectory(name) }
+      symlink("tree", directory["tree-link"])
+      #expect(try fsaudit(["add", "-w", directory["tree-link"], "-p", "wa"], directory).status == 0)
+      var book = try RuleBook(directory: ledger)
+      #expect(try book.repair().isEmpty)
+      #expect(unlink(directory["tree-link"]) == 0 && symlink("other", directory["tree-link"]) == 0)
+      #expect(try book.repair().map(\.state) == [.rearmed])
+      #expect(try Set(added(since: before)) == ["always,exit dir=\(directory["other"]) perm=wa"])
+      #expect(try fsaudit(["remove", "-w", directory["tree-link"], "-p", "wa"], directory).status == 0)
+      #expect(try audit.ruleData() == before)
+    }
+  }
+
   /// What stands behind it may be there for what it leaves, or to except something from it.
   @Test(.enabled(if: KernelLab.isOpen, "\(KernelLab.reason)")) func aRuleThatFollowsAMountKeepsItsPlace() throws {
     try KernelLab.run { () throws in

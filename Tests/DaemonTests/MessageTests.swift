@@ -20,15 +20,23 @@ import Testing
     #expect(trouble.note(isStalled: false, nowMs: 69_000) == .writesAgain(60))
   }
 
+  @Test(arguments: [
+    ("", "web-1", true), ("web-1", "web-1", true), ("web-1.example.org", "web-1", true), ("web-1", "web-1.example.org", true),
+    ("web-10", "web-1", false), ("web-1", "web-10", false), ("db-1", "web-1", false), ("web-2.example.org", "web-1.example.org", false),
+  ])
+  func aRecordIsOfThisHost(node: String, host: String, isOwn: Bool) {
+    #expect(ConfigChange.isOwn(node: Array(node.utf8).span.bytes, host: Array(host.utf8)) == isOwn)
+  }
+
   @Test func auditThatIsSwitchedOffLeavesAGap() {
-    func isOff(_ text: String) -> Bool { ConfigChange.switchesOff(Array(text.utf8).span.bytes) }
+    func isOff(_ text: String) -> Bool { ConfigChange(Array(text.utf8).span.bytes).switchesOff }
     let header = "audit(1.000:1): op=set"
     #expect(isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=1"))
     #expect(!isOff("\(header) audit_enabled=0 old=1 auid=0 ses=1 res=0"))
     #expect(!isOff("\(header) audit_enabled=1 old=1 auid=0 ses=1 res=1") && !isOff("\(header) audit_backlog_limit=0 old=1 res=1"))
 
     func removed(_ text: String) -> [String] {
-      ConfigChange.removedKeys(Array(text.utf8).span.bytes).map { String(decoding: $0, as: UTF8.self) }
+      ConfigChange(Array(text.utf8).span.bytes).removedKeys.map { String(decoding: $0, as: UTF8.self) }
     }
     #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=\"srv\" list=4 res=1") == ["srv"])
     #expect(removed("audit(1.000:1): auid=0 ses=1 op=remove_rule key=610162 list=4 res=1") == ["a", "b"])

@@ -33,8 +33,8 @@ import Testing
     next = try #require(try SealKeyFile.key(in: lab.state))
   }
 
-  private func verify(_ files: [File]) -> [SealFinding] {
-    var verifier = SealVerifier(keys: [first])
+  private func verify(_ files: [File], steps: Int64 = 1000, jumpSteps: Int64 = 1000) -> [SealFinding] {
+    var verifier = SealVerifier(keys: [first], steps: steps, jumpSteps: jumpSteps)
     for (index, file) in files.enumerated() {
       verifier.begin(file.name)
       for line in file.lines { verifier.feed(line.span.bytes) }
@@ -100,6 +100,18 @@ import Testing
       files.remove(at: segment)
       return "segment \(segment) removed"
     }
+  }
+
+  /// Nobody uses up the steps that the seals need by writing numbers.
+  @Test func aSealOutOfItsTurnHasItsOwnSteps() throws {
+    let count = Int64(files.flatMap(\.lines).count(where: isSeal))
+    #expect(verify(files, steps: count, jumpSteps: 0) == [])
+    #expect(verify(files, steps: count - 1, jumpSteps: 1000).map(\.kind) == [.key])
+    var forged = files
+    let last = try #require(forged[2].lines.last(where: isSeal).map { String(decoding: $0, as: UTF8.self) })
+    forged[2].lines.append(Array(last.replacing("\"number\":\(count - 1),", with: "\"number\":\(count + 500),").utf8))
+    let kinds = Set(verify(forged, steps: count).map(\.kind))
+    #expect(kinds.contains(.sealAltered) && !kinds.contains(.key), "\(kinds)")
   }
 
   @Test func oneChangedByteIsFoundAtItsLine() {

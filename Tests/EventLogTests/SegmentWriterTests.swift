@@ -136,6 +136,31 @@ private struct Bench {
     #expect(bench.writer.status.counters.sealFault == "no key")
   }
 
+  /// A disk that does not come to an end with it holds up no line, and the key stays behind what it has sealed.
+  @Test func theWriterDoesNotWaitForTheDisk() throws {
+    let scratch = Scratch()
+    var policy = LogPolicy(directory: scratch.path + "/log")
+    (policy.sync, policy.rotateBytes) = (.interval(milliseconds: 1000), 4000)
+    let synchronizer = Synchronizer()
+    let sealer = try Sealer(SealPolicy(), stateDirectory: scratch.path, host: "web-1")
+    var bench = Bench()
+    bench.policy = policy
+    bench.writer = SegmentWriter(policy, host: "web-1", sealer: sealer, synchronizer: synchronizer)
+    for serial in UInt32(1)...30 {
+      #expect(bench.write(serial...serial, padding: 300) == nil)
+      bench.pass(milliseconds: 2000)
+    }
+    #expect(try bench.lines().filter { Int($0) != nil } == (1...30).map(String.init) && bench.writer.status.counters.rotations > 2)
+    #expect(synchronizer.isBusy)
+    #expect(try SealKeyFile.key(in: scratch.path)?.number == 0)
+    let syncer = try Thread("syncer") { synchronizer.run() }
+    bench.writer.finish(nowMs: bench.now)
+    synchronizer.stop()
+    syncer.join()
+    #expect(bench.writer.status.counters.writeFailures.isEmpty && bench.writer.status.counters.sealFault == nil)
+    #expect(try SealKeyFile.key(in: scratch.path)?.number == (bench.writer.status.counters.seal ?? 0) + 1)
+  }
+
   @Test func aDeletedDirectoryComesBack() throws {
     var bench = Bench()
     bench.write(1...1)
@@ -201,6 +226,18 @@ private struct Bench {
     let recovery = SegmentWriter(LogPolicy(directory: scratch.path), host: "web-1").recover()
     #expect(recovery.truncatedBytes == cut)
     #expect(try scratch.read("events.jsonl") == String(left.utf8.dropLast(cut)))
+  }
+
+  /// A rotated segment is forced to the disk after it has its name.
+  @Test(arguments: [("{\"a\":1}\n{\"b\"", 4), ("{\"a\":1}\n\0\0", 2), ("{\"a\":1}\n", 0)])
+  func theNewestRotatedSegmentIsMended(left: String, cut: Int) throws {
+    let scratch = Scratch()
+    let (older, newest) = (SegmentName(timeMs: noon, firstSerial: 1).fileName, SegmentName(timeMs: noon + 1, firstSerial: 7).fileName)
+    try scratch.write(older, "{\"somebody's\"")
+    try scratch.write(newest, left)
+    let recovery = SegmentWriter(LogPolicy(directory: scratch.path), host: "web-1").recover()
+    #expect(recovery.truncatedBytes == cut)
+    #expect(try scratch.read(newest) == String(left.utf8.dropLast(cut)) && scratch.read(older) == "{\"somebody's\"")
   }
 
   @Test func theLastRunIsReadFromTheEnd() throws {

@@ -16,11 +16,14 @@ struct Call: Sendable {
   /// `NAMETYPE name inode mode [device]`; the name `-` is (null), the inode 0 leaves inode to mode out.
   var paths: [String] = []
   var extra: [String] = []
+  /// After the first event's time.
+  var milliseconds = 0
 
   /// auditd's lines.
   func log(serial: Int) -> [UInt8] {
     func hex(_ value: UInt64) -> String { String(value, radix: 16) }
-    let head = "msg=audit(1795228434.415:\(serial)): "
+    let time = 1_795_228_434_415 + milliseconds
+    let head = "msg=audit(\(time / 1000).\(String(time % 1000 + 1000).dropFirst()):\(serial)): "
     var lines = [
       "type=SYSCALL \(head)arch=\(arch) syscall=\(number) success=\(exit < 0 ? "no" : "yes") exit=\(exit) a0=\(hex(arguments[0])) "
         + "a1=\(hex(arguments[1])) a2=\(hex(arguments[2])) a3=\(hex(arguments[3])) items=\(paths.count) ppid=1 pid=2 auid=0 uid=0 gid=0 euid=0 "

@@ -1,5 +1,6 @@
 import AuditEvents
 import AuditWire
+import Synchronization
 import Testing
 
 @testable import FileChanges
@@ -13,8 +14,11 @@ import Testing
         path += Array((descriptors[number] ?? "").utf8)
         return descriptors[number] != nil
       },
-      entry: { _, _, _ in false }, inode: { inodes[String(decoding: $0, as: UTF8.self)] })
+      entry: { _, _, _ in false }, inode: { inodes[text($0)] })
   }
+
+  /// A path as it is asked for, without its zero byte.
+  private func text(_ path: RawSpan) -> String { path.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) } }
 
   private func chmod(_ name: String, _ inode: Int) -> Call {
     Call(name: "", number: 90, arguments: [0, 0o600, 0, 0], paths: ["NORMAL \(name) \(inode) 0100644"])
@@ -52,6 +56,36 @@ import Testing
   @Test func aWatchedFileIsCalledByItsName() {
     let found = changes([chmod("/o/a", 50), chmod("/o/a", 50)])
     #expect(found.changes == ["chmod /o/a 644→600", "chmod /o/a 644→600"])
+  }
+
+  /// Whoever writes to one file again and again does not cost a question each time; what may have changed since is asked anew.
+  @Test func anAnswerIsUsedAgain() {
+    final class Host: Sendable {
+      let asked = Mutex<[String]>([])
+    }
+    func asked(_ calls: [Call]) -> (paths: [String], last: String?) {
+      let host = Host()
+      let inodes: [String: UInt64] = ["/w/l": 77, "/w/d/f": 20, "/w/m": 78]
+      let lookup = Lookup(
+        descriptor: { _, _, _, _ in false }, entry: { _, _, _ in false },
+        inode: { path in
+          let path = text(path)
+          host.asked.withLock { $0.append(path) }
+          return inodes[path]
+        })
+      let last = changes(calls, lookup: lookup).changes.last
+      return (host.asked.withLock { $0 }, last)
+    }
+    let (once, last) = asked([chmod("l", 20), chmod("l", 20), chmod("/w/l", 20)])
+    #expect(once == ["/w/l", "/w/d/f"] && last == "chmod /w/d/f 644→600")
+    #expect(asked([chmod("l", 20), chmod("m", 20), chmod("l", 20)]).paths.count == 6, "it is the last one alone")
+    let new = Call(name: "", number: 83, paths: ["PARENT /w 10 040755", "CREATE new 30 040755"])
+    #expect(asked([chmod("l", 20), new, chmod("l", 20)]).paths.count == 4, "a name has changed")
+    let move = Call(
+      name: "", number: 82, paths: ["PARENT /w 10 040755", "PARENT /w 10 040755", "DELETE d 11 040755", "CREATE g 11 040755"])
+    #expect(asked([chmod("l", 20), move, chmod("l", 20)]).paths == ["/w/l", "/w/d/f", "/w/l", "/w/g/f"])
+    #expect(asked([chmod("l", 20), chmod("l", 20).later(999), chmod("l", 20).later(1000)]).paths.count == 4, "a second has gone by")
+    #expect(asked([chmod("l", 20).later(1), chmod("l", 20)]).paths.count == 4, "the clock was set back")
   }
 
   static let processNames = [
@@ -167,6 +201,12 @@ import Testing
     #expect(changes([append, rename, remove]).changes == ["open /w/m/f", "rename /w/m/g ← /w/m/f", "delete /w/m/g"])
   }
 
+  /// Nothing tells that the second record is of another file system than the first.
+  @Test func aRecordWithoutAnInodeIsOnNoDevice() {
+    let call = Call(name: "", number: 87, paths: ["PARENT /w/d/ 0 0", "DELETE - 20 0100644"])
+    #expect(changes([call]).changes == ["delete /w/d/f ?inode"])
+  }
+
   /// Both records have the object that was at the second name.
   @Test func namesakesChangePlaces() {
     let exchange = Call(
@@ -193,6 +233,13 @@ import Testing
     #expect(found.suffix(3) == ["rename /w/e/c ← /w/d/c over 61", "mkdir /w/e/c/in", "mkdir /in ?cwd-guess"])
   }
 
+  /// `mv d/c e/c`, and then a new file at d/c got the inode that the replaced one had.
+  @Test func aReplacedNamesakesInodeIsUsedAgain() {
+    let over = Call(name: "", number: 82, paths: parents + ["DELETE d/c 60 040755", "DELETE e/c 61 040755", "CREATE e/c 60 040755"])
+    let found = changes(tree + [over], lookup: host(["/w/d/c": 61, "/w/e/c": 60]))
+    #expect(found.changes.last == "rename /w/e/c ← /w/d/c over 61")
+  }
+
   @Test func aRenameToTheSameNameElsewhere() {
     let found = changes(tree.prefix(1) + [Call(name: "", number: 82, paths: parents + ["DELETE d/c 60 040755", "CREATE e/c 60 040755"])])
     #expect(found.changes.last == "rename /w/e/c ← /w/d/c")
@@ -200,6 +247,12 @@ import Testing
 }
 
 extension Call {
+  fileprivate func later(_ milliseconds: Int) -> Call {
+    var call = self
+    call.milliseconds = milliseconds
+    return call
+  }
+
   fileprivate func with(inode: Int) -> Call {
     var call = self
     call.paths = ["NORMAL - \(inode) 0100644"]

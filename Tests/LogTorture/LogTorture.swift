@@ -72,6 +72,7 @@ private final class Writer: @unchecked Sendable {
   let queue: BatchQueue
   let writer: SegmentWriter
   let recovery: Recovery
+  private let syncer: Thread
   let abandoned = Atomic<Int>(0)
 
   init(_ policy: LogPolicy, _ queue: BatchQueue, stateDirectory: String?) throws {
@@ -79,7 +80,9 @@ private final class Writer: @unchecked Sendable {
     var seal = SealPolicy()
     (seal.lines, seal.everyMs) = (50, 20)
     let sealer = try stateDirectory.map { try Sealer(seal, stateDirectory: $0, host: "torture") }
-    writer = SegmentWriter(policy, host: "torture", sealer: sealer)
+    let synchronizer = Synchronizer()
+    syncer = try Thread("syncer") { synchronizer.run() }
+    writer = SegmentWriter(policy, host: "torture", sealer: sealer, synchronizer: synchronizer)
     recovery = writer.recover()
   }
 }

@@ -133,7 +133,7 @@ private func assemble(_ input: [UInt8]) {
       if answers, identity.inode & 1 == 0 { name += [0x66, 0xff] }
       return answers && identity.inode & 1 == 0
     },
-    inode: { path in answers ? UInt64(path.count & 7) : nil })
+    inode: { path in answers ? UInt64(path.byteCount & 7) : nil })
   var replay = Replay(limits: limits, endsAtProctitle: mode & 8 == 0, coverage: Coverage(scopes), map: map, lookup: lookup)
   var now: Int64 = 0
   for line in input.dropFirst().split(separator: UInt8(ascii: "\n")) {
