@@ -112,7 +112,6 @@ package final class Service {
       if source != .plugin { try configure(&audit) }
       mounts = MountWatch(mountTable())
       try loadFirstRules()
-      followMounts()
       if source != .plugin { try enable(&audit) }
       // auditd's plugins live with what auditd has set
       auditSwitch = AuditSwitch(isOn: source != .plugin || original.enabled != 0, nowMs: milliseconds(CLOCK_REALTIME))
@@ -134,6 +133,8 @@ package final class Service {
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
     let receiverThread = try startReceiver(input)
+    // what takes time is done when the socket is being read
+    followMounts()
     notifyServiceManager("READY=1")
     tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
