@@ -50,7 +50,7 @@ package final class Service {
   /// Lines whose path is gone, or which the kernel refuses: told once.
   var inactive: Set<String> = []
   /// What is mounted, as far as the rules have followed.
-  var mounts: Set<Mount> = []
+  var mounts = MountWatch()
   /// Since when they cannot follow.
   var mountsFaultMs: Int64?
   /// When the rules were last looked after.
@@ -110,7 +110,7 @@ package final class Service {
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
-      mounts = Set(mountTable())
+      mounts = MountWatch(mountTable())
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
       // auditd's plugins live with what auditd has set
@@ -133,6 +133,8 @@ package final class Service {
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
     let receiverThread = try startReceiver(input)
+    // what takes time is done when the socket is being read
+    followMounts()
     notifyServiceManager("READY=1")
     tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
