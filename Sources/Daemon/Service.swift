@@ -101,12 +101,14 @@ package final class Service {
     try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
     original = try audit.status()
     kernel = original
-    let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
     let synchronizer = Synchronizer()
     let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer(), synchronizer: synchronizer)
     try check(writer)
+    let recovery = writer.recover()
+    // from here on records come in, and under load what is not read soon is lost
+    let input = try openInput()
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
@@ -120,7 +122,6 @@ package final class Service {
       throw error
     }
 
-    let recovery = writer.recover()
     let writing = Handoff(writer)
     let queue = queue
     let unwritten = Unwritten()
