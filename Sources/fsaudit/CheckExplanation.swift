@@ -52,7 +52,7 @@ struct CheckExplanation {
     question.isUnchecked = true
     question.filter.sinceMs = sinceMs
     var refused = 0
-    let outcome = try query(question, complain).run { line, _ throws(SystemError) in
+    let outcome = try query(question, complain).run { line throws(SystemError) in
       if !body(line.extracting(droppingLast: 1)) { refused += 1 }
     }
     refused += outcome.corrupt + outcome.tooLong
@@ -65,7 +65,7 @@ struct CheckExplanation {
     question.limit = 1
     var line = LogLine()
     var first: Int64?
-    _ = try? query(question, { _ in }).run { bytes, _ throws(SystemError) in
+    _ = try? query(question, { _ in }).run { bytes throws(SystemError) in
       if first == nil, line.parse(bytes.extracting(droppingLast: 1)) { first = line.timeMs }
     }
     return first
