@@ -95,13 +95,3 @@ extension Cause {
     return text
   }
 }
-
-/// The MD5 of a file's content in hexadecimal, to compare with a package's; nil where it cannot be read.
-package func packageDigest(of path: [UInt8]) -> String? {
-  let descriptor = openForReading(AT_FDCWD, path.map { CChar(bitPattern: $0) } + [0])
-  if descriptor < 0 { return nil }
-  defer { close(descriptor) }
-  var reader = FileReader()
-  let result = reader.read(HashJob(descriptor: descriptor, digests: .md5, prefixBytes: nil, keepBytes: 0, slot: 0))
-  return result.digests?.lazy.compactMap { $0 }.first.map { hexadecimal($0) }
-}
