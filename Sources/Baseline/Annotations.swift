@@ -45,7 +45,7 @@ extension Annotation {
     if let package { lines.append("package \(printable(package.text))") }
     if !explanation.reason.isEmpty { lines.append("because: \(printable(explanation.reason))") }
     lines += explanation.causes.map { "by " + $0.text }
-    self.init(verdict: explanation.verdict.rawValue, lines: lines, json: Self.json(explanation, package))
+    self.init(verdict: explanation.verdict.rawValue, lines: lines, json: Self.json(explanation, package), package: package)
   }
 
   private static func json(_ explanation: Explanation, _ package: PackageChange?) -> [UInt8] {

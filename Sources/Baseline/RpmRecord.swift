@@ -86,9 +86,9 @@ private struct RpmReader {
         refused += 1
         continue
       }
-      // the keys of packages are there as packages, without a transaction
-      guard let name = header.name, let version = header.version, let installed = header.installTime,
-        installed * 1000 + 1000 >= sinceMs
+      // gpg-pubkey: a key, kept as if it were a package
+      guard let installed = header.installTime, installed * 1000 + 1000 >= sinceMs, let name = header.name, name != "gpg-pubkey",
+        let version = header.version
       else { continue }
       let began = min(header.transaction ?? installed, installed)
       packages.append(Package(name: name, version: version, beganMs: began * 1000, installedMs: installed * 1000))

@@ -120,6 +120,15 @@ import Testing
     // what only looks like it: a directory in a file's place
     try sh("rm $T/doc-2/text; mkdir $T/doc-2/text")
     #expect(records.account(for: try file("doc-2/text")) == nil)
+    // what is in the database's journal alone, after a crash, counts
+    try sh("chown root:mail $T/setuid; chmod 4750 $T/setuid")
+    #expect(self.records(of: "setuid").0.account(for: try file("setuid")) != nil)
+    try sh(
+      """
+      python3 -c "import sqlite3, os; c = sqlite3.connect('var/lib/rpm/rpmdb.sqlite'); c.execute('DELETE FROM Packages'); c.commit(); os._exit(0)"
+      """)
+    let (after, none) = self.records(of: "setuid")
+    #expect(after.account(for: try file("setuid")) == nil && none == [])
   }
 
   /// As dnf 4.14 writes it.

@@ -92,8 +92,12 @@ extension KernelTests {
         try daemon.settle()
         try shell(
           """
-          '\(fsauditBinary)' check --format json --log '\(daemon.logDirectory)' --daemon-config '\(daemon.configuration)' \
-          \(options.joined(separator: " ")) >$O/report || [ $? -lt 8 ]
+          check() {
+            '\(fsauditBinary)' check --log '\(daemon.logDirectory)' --daemon-config '\(daemon.configuration)' \(options.joined(separator: " ")) \
+              "$@" || [ $? -lt 8 ]
+          }
+          check --format json >$O/report
+          check --fold-packages >$O/folded
           """)
         try daemon.stop()
         let report = try run(
@@ -114,6 +118,11 @@ extension KernelTests {
         // either half of the replaced file is nobody's
         #expect(lines.filter { $0.contains("bin/aside") || $0.contains("bin/replaced") }.allSatisfy { $0.hasSuffix(" explained - - -") })
         #expect(lines.contains { $0.contains("bin/replaced") })
+        // the same as text, with one line for all of them
+        let change = manager.change.replacing(" - ", with: " ").split(separator: " ")
+        let text = "package  \(change.dropLast().joined(separator: " ")) → \(change.last ?? ""): 2 added, 2 removed, "
+        let folded = String(decoding: try contents(of: daemon.outside + "/folded"), as: UTF8.self)
+        #expect(folded.contains(text) && !folded.contains("bin/tool") && folded.contains("bin/edited"), "\(folded)")
       }
     }
   }
