@@ -42,7 +42,7 @@ struct TailCommand: ParsableCommand {
   }
 
   func run() throws {
-    let filter = try filters.filter(.ofTheLog)
+    let filter = try filters.filter()
     // Ctrl-C is how one leaves `tail -f`: not an error. Blocked from here on, and read below.
     let signals = try Signals([SIGINT, SIGTERM])
     var follower = LogFollower(directory: log.directory)
