@@ -82,13 +82,12 @@ package struct RpmHeader {
   package func files(where isWanted: ([UInt8]) -> Bool) -> [[UInt8]: File] {
     var directories: [Range<Int>] = []
     var names = strings(.directoryNames)
-    // far beyond what any package has: memory has a bound
-    while directories.count < 1 << 20, let name = names.next() { directories.append(name) }
+    while directories.count < Self.countLimit, let name = names.next() { directories.append(name) }
     names = strings(.baseNames)
     var (digests, links, users, groups) = (strings(.fileDigests), strings(.fileLinks), strings(.fileUsers), strings(.fileGroups))
     var files: [[UInt8]: File] = [:]
     var index = 0
-    while let name = names.next() {
+    while index < Self.countLimit, let name = names.next() {
       let (digest, link, user, group) = (digests.next(), links.next(), users.next(), groups.next())
       defer { index += 1 }
       guard let directory = number(.directoryIndexes, index), directory < directories.count, let mode = number(.fileModes, index),
@@ -103,6 +102,9 @@ package struct RpmHeader {
     }
     return files
   }
+
+  /// Of files and of directories, far beyond what any package has: time and memory have a bound.
+  private static let countLimit = 1 << 20
 
   /// The flag of a file that belongs to the package but is not in it (a log, a cache).
   private static let ghost: UInt32 = 1 << 6
@@ -144,7 +146,11 @@ package struct RpmHeader {
     var left: Int
 
     mutating func next() -> Range<Int>? {
-      guard left > 0, let end = bytes[at...].firstIndex(of: 0) else { return nil }
+      guard left > 0, let end = bytes[at...].firstIndex(of: 0) else {
+        // not looked for a second time
+        left = 0
+        return nil
+      }
       defer { (at, left) = (end + 1, left - 1) }
       return at..<end
     }

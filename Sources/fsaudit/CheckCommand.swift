@@ -24,7 +24,7 @@ struct CheckCommand: ParsableCommand {
       Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
       (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
       all the time, nothing was lost, and nothing did it: look into these first), or uncovered (the trail cannot know, and why). What dpkg \
-      or rpm installed is marked with the package.
+      installed is marked with the package.
 
       Exit status: the sum of 1 (added), 2 (removed), 4 (changed or moved) and 8 (something unexplained); 0 nothing differs. 17 usage or a mistake in the configuration, \
       18 input or output failed or something could not be examined (the report is what the rest shows), 21 another run has the database, \
@@ -43,7 +43,7 @@ struct CheckCommand: ParsableCommand {
     help: ArgumentHelp("A generation's number, or the one that was valid at a time (yesterday, 2026-11-20).", valueName: "generation"))
   var against: String?
 
-  @Flag(help: "In the text, one line for all differences that a package accounts for, but for the unexplained.")
+  @Flag(help: "In the text, one line for all differences that a package of dpkg or rpm accounts for, but for the unexplained.")
   var foldPackages = false
 
   @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
