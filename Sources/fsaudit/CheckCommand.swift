@@ -43,6 +43,9 @@ struct CheckCommand: ParsableCommand {
     help: ArgumentHelp("A generation's number, or the one that was valid at a time (yesterday, 2026-11-20).", valueName: "generation"))
   var against: String?
 
+  @Flag(help: "In the text, one line for all differences that a package of dpkg or rpm accounts for, but for the unexplained.")
+  var foldPackages = false
+
   @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
   var explain = true
 
@@ -73,7 +76,8 @@ struct CheckCommand: ParsableCommand {
         annotations = try CheckExplanation(log: place.log ?? settings.log.directory, settings: settings).annotations(
           of: outcome.differences, since: base.createdMs)
       }
-      try place.write(CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations))
+      try place.write(
+        CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations, foldsPackages: foldPackages))
       let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }
       throw ExitCode(Self.status(outcome) | (isAlarming && outcome.counts.problems == 0 ? 8 : 0))
     } catch let failure as Failure {

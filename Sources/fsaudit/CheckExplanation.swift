@@ -29,21 +29,10 @@ struct CheckExplanation {
       defer { complain = { _ in } }
       return try read(sinceMs, complain, body)
     }
-    let dpkg = DpkgRecord(since: sinceMs)
+    let packages = PackageRecords(of: differences, since: sinceMs, complain: System.complain)
     return zip(differences, explanations).map { difference, explanation in
-      Annotation(explanation, package: dpkg.isEmpty ? nil : account(difference, explanation, dpkg))
+      Annotation(explanation, package: packages.account(for: difference, explanation))
     }
-  }
-
-  private func account(_ difference: Difference, _ explanation: Explanation, _ dpkg: DpkgRecord) -> PackageChange? {
-    let last = explanation.causes.first
-    if let new = difference.new {
-      // dpkg's database knows contents alone: who changed a file last must not have been somebody else. (A directory is everybody's.)
-      if new.kind != .directory, let last, !last.isDpkg { return nil }
-      return dpkg.account(for: difference.path, digest: packageDigest(of: difference.path), changedMs: new.status.ctime / 1_000_000)
-    }
-    guard let last, last.isDpkg else { return nil }
-    return dpkg.account(forRemovalAt: last.timeMs)
   }
 
   /// Whether all of it could be read.
@@ -104,8 +93,4 @@ struct CheckExplanation {
         ? nil : covering.flatMap { $0.keys.isEmpty ? [""] : $0.keys.map { String(decoding: $0, as: UTF8.self) } }
     }
   }
-}
-
-extension Cause {
-  fileprivate var isDpkg: Bool { executable == "/usr/bin/dpkg" }
 }
