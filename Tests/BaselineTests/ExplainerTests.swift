@@ -66,7 +66,7 @@ private struct Log {
     subject.mode = mode
     (subject.device, subject.inode) = ("fe:00", inode)
     var explainer = Explainer(since: since, beginsMs: lines.isEmpty ? nil : Log.startMs + 1000, isRunning: isRunning) { _ in
-      isCovered ? keys : nil
+      isCovered ? .whole(keys: keys) : .lacking("no rule watches it")
     }
     let explanations = try explainer.explain([subject]) { body in
       var refused = 0
