@@ -211,7 +211,7 @@ extension Explanation {
   @Test func aLogThatGoesAwayIsNoAlarm() throws {
     var log = Log()
     log.change("write", "/srv/a")
-    var explainer = Explainer(since: Log.startMs, beginsMs: Log.startMs, isRunning: true) { _ in ["k"] }
+    var explainer = Explainer(since: Log.startMs, beginsMs: Log.startMs, isRunning: true) { _ in .whole(keys: ["k"]) }
     var readings = 0
     let explanation = try explainer.explain([Subject(path: Array("/srv/a".utf8), aspects: .content)]) { body in
       readings += 1
