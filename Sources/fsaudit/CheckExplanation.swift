@@ -19,10 +19,7 @@ struct CheckExplanation {
   /// - Parameter sinceMs: when the baseline was made.
   func annotations(of differences: [Difference], since sinceMs: Int64) throws -> [Annotation] {
     if differences.isEmpty { return [] }
-    let coverage = currentCoverage()
-    var explainer = Explainer(
-      since: sinceMs, beginsMs: beginning(), isRunning: isRunning(), keys: { path in coverage.map { $0(path) } ?? nil },
-      blindness: coverage == nil ? "the kernel's rules cannot be read without root" : nil)
+    var explainer = Explainer(since: sinceMs, beginsMs: beginning(), isRunning: isRunning(), watching: watching())
     // it is read twice, and what is wrong with it said once
     var complain: (String) -> Void = System.complain
     let explanations = try explainer.explain(differences.map(Subject.init)) { body in
@@ -74,23 +71,17 @@ struct CheckExplanation {
     return place == PathIdentity(path: Array(written.utf8))
   }
 
-  /// The keys of the kernel's rules that cover a path, writing and attributes, "" for a rule without any; nil where the kernel does not tell.
-  private func currentCoverage() -> (([UInt8]) -> [String]?)? {
-    guard var audit = try? KernelAudit(), let rules = try? audit.rules() else { return nil }
-    let scopes = coverage(rules).filter { scope in
-      !scope.isNever && scope.isDecidable && (scope.kind == .directory || scope.kind == .path)
-        && (scope.permissions.isEmpty
-          ? scope.syscalls == .all : scope.permissions.contains(.write) && scope.permissions.contains(.attributes))
+  /// What the kernel's rules watch now.
+  private func watching() -> ([UInt8]) -> Watching {
+    guard var audit = try? KernelAudit(), let rules = try? audit.rules() else {
+      return { _ in .lacking("the kernel's rules cannot be read without root") }
     }
+    let coverage = PathCoverage(rules)
     return { path in
-      let covering = scopes.filter { scope in
-        scope.kind == .path
-          ? scope.path == path
-          : path.starts(with: scope.path)
-            && (path.count == scope.path.count || scope.path.last == UInt8(ascii: "/") || path[scope.path.count] == UInt8(ascii: "/"))
+      switch coverage.answer(for: path) {
+      case .whole(let keys): .whole(keys: keys)
+      case .lacking(let reason): .lacking(reason)
       }
-      return covering.isEmpty
-        ? nil : covering.flatMap { $0.keys.isEmpty ? [""] : $0.keys.map { String(decoding: $0, as: UTF8.self) } }
     }
   }
 }
