@@ -36,11 +36,7 @@ package struct CheckReport {
       "\(counts.objects) objects, \(counts.bytes >> 20) MiB in files; read \(counts.filesRead) files, \(counts.bytesRead >> 20) MiB, in \(durationMs / 1000).\(durationMs % 1000 / 100) s"
     )
     if outcome.base != nil {
-      try output.line(
-        outcome.isFull
-          ? "full: every selected file was read"
-          : "fast: a file was read only where its inode, size, mtime or ctime had changed. That is sound as long as nobody sets the clock back to forge a ctime, or writes to the disk behind the file system; --full reads everything"
-      )
+      try output.line(thoroughness)
     }
     if counts.problems > 0 { try output.line("\(counts.problems) objects or directories could not be examined: stderr has them") }
     if counts.busy > 0 { try output.line("\(counts.busy) files changed while they were read") }
@@ -52,6 +48,19 @@ package struct CheckReport {
     try output.line("")
     for (index, difference) in outcome.differences.enumerated() {
       try write(difference, index < annotations.count ? annotations[index] : nil, &output)
+    }
+  }
+
+  /// What was read, and why that is enough.
+  private var thoroughness: String {
+    let last = outcome.lastFullMs.map { "the last full check was at \(isoUTC(milliseconds: $0))" }
+    switch outcome.fullReason {
+    case .asked: return "full: every selected file was read, as --full asks"
+    case .due:
+      return "full: every selected file was read, because check.full_every asks for it: \(last ?? "no full check of this baseline is known")"
+    case nil:
+      return "fast: a file was read only where its inode, size, mtime or ctime had changed. That is sound as long as nobody sets the clock back to forge a ctime, or writes to the disk behind the file system; --full reads everything"
+        + (last.map { "; \($0)" } ?? "")
     }
   }
 
@@ -95,6 +104,10 @@ package struct CheckReport {
     writer.raw(",\"written\":")
     write(outcome.written, &writer)
     writer.member("full", outcome.isFull)
+    writer.raw(",\"full_reason\":")
+    write(outcome.fullReason?.word, &writer)
+    writer.raw(",\"last_full\":")
+    write(outcome.lastFullMs.map { isoUTC(milliseconds: $0) }, &writer)
     writer.member("duration_ms", durationMs)
     writer.member("counts", Difference.Kind.allCases.map { ($0.rawValue, Int64(outcome.count($0))) })
     writer.member("verdicts", verdicts.map { ($0.0, Int64($0.1)) })
