@@ -3,7 +3,7 @@ import System
 import SystemPackage
 
 /// What a run on a baseline needs to know.
-package struct BaselineOptions: Sendable {
+package struct BaselineOptions {
   package var database: String
   package var scan = ScanOptions()
   package var host = ""
@@ -18,6 +18,8 @@ package struct BaselineOptions: Sendable {
   package var publicKey: PublicKey?
   /// check: how long ago, in milliseconds, every file may have been read last; nil for ever.
   package var fullEveryMs: Int64?
+  /// check: what the trail tells of since a time, milliseconds since 1970; nil where there is none.
+  package var touched: (_ sinceMs: Int64) -> TouchedFiles? = { _ in nil }
   /// init: take the place of a baseline that is there.
   package var replaces = false
 
@@ -38,6 +40,8 @@ package struct BaselineOutcome: Sendable {
   package var fullReason: FullReason?
   /// check: when that was done last before, milliseconds since 1970; nil where nothing is known of it.
   package var lastFullMs: Int64?
+  /// check: what the trail told, where it was asked.
+  package var touched: TouchedFiles?
 
   package var isFull: Bool { fullReason != nil }
 
@@ -149,19 +153,26 @@ package enum BaselineRun {
     let store = try Store(options.database, writing: false)
     let base = try store.generation(choice)
     if let key = options.publicKey { try store.verify(base, key) }
-    let full = try FullCheck(selection, options)
-    let last = lock?.fullCheck.flatMap { $0.isAlike(full) ? $0.ms : nil }
-    let reason: FullReason? = options.scan.isFull ? .asked : isDue(last, options) ? .due : nil
+    let now = try FullCheck(selection, options)
+    let known = lock?.fullCheck.flatMap { $0.isAlike(now) ? $0 : nil }
+    let lastFull = known.flatMap { $0.ms > 0 ? $0.ms : nil }
+    let reason: FullReason? = options.scan.isFull ? .asked : isDue(lastFull, options) ? .due : nil
+    let isSame = base.config == selection.fingerprint
+    // an older generation does not know the files that came later
+    let newest = try store.generation(.latest)
+    let isNewest = isSame && base.id == newest.id
+    let followedMs = isNewest ? known?.followedMs ?? base.createdMs : base.createdMs
     var scanning = options.scan
     scanning.isFull = reason != nil
-    let isSame = base.config == selection.fingerprint
+    if reason == nil { scanning.touched = options.touched(followedMs) }
     let scan = Scan(
       selection, store, base: base.id, next: nil, isSameSelection: isSame, scanning, report: observer.problem, progress: observer.progress)
     try scan.run()
-    // an older generation does not know the files that came later
-    if reason != nil, isSame, scan.counts.problems == 0, base.id == (try store.generation(.latest)).id { lock?.note(full) }
+    if isNewest, scan.counts.problems == 0 {
+      if let note = now.note(after: known, reason, scan.counts, scanning.touched, followedMs) { lock?.note(note) }
+    }
     return BaselineOutcome(
-      base: base, counts: scan.counts, differences: scan.differences, fullReason: reason, lastFullMs: last)
+      base: base, counts: scan.counts, differences: scan.differences, fullReason: reason, lastFullMs: lastFull, touched: scanning.touched)
   }
 
   /// Whether everything was last read too long ago, as far as anybody knows; a time that is yet to come proves nothing.

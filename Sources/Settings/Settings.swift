@@ -102,6 +102,8 @@ package struct Settings: Sendable, Equatable {
 
   /// `[check]`: `fsaudit check`.
   package struct Check: Sendable, Equatable {
+    /// Whether files are read, too, that the event log tells of, however untouched they look.
+    package var trail = true
     /// How long ago the last check may be that read every file, before one does again.
     package var fullEvery: Duration? = .seconds(7 * 86400)
   }

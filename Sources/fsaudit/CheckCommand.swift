@@ -12,9 +12,9 @@ struct CheckCommand: ParsableCommand {
     abstract: "Find what has changed since the baseline.",
     usage: "fsaudit check [--full | --no-full] [--against <generation>] [<options>]",
     discussion: """
-      Fast by default: a file is read only where its inode, size, mtime or ctime differ from the baseline. The kernel sets the ctime at every \
-      change and nobody can choose it, so this is sound unless the clock is set back or the disk is written behind the file system; --full \
-      reads everything. So does a check that finds the last full one longer ago than full_every in [check] of \
+      Fast by default: a file is read only where its inode, size, mtime or ctime differ from the baseline, or where the event log tells of a change \
+      of it since (trail in [check]; not with --no-explain). The kernel sets the ctime at every change and nobody can choose it, so this is sound \
+      unless the clock is set back unseen or the disk is written behind the file system; --full reads everything. So does a check that finds the last full one longer ago than full_every in [check] of \
       \(Settings.defaultPath) (7d; "never" switches that off). Only a full check that could examine everything, with the baseline's own rules and \
       against its newest generation, counts as one, and so does an init or `update --full`; when it was is kept beside the database. \
       --no-full checks fast, even so. The report says which it was, and why.
@@ -65,17 +65,20 @@ struct CheckCommand: ParsableCommand {
       // a mistake in them is not to be found after an hour
       let settings = try settings()
       let key = try signed.load()
+      let trail = CheckExplanation(log: place.log ?? settings.log.directory, settings: settings)
       let (outcome, duration) = try place.run(scan, full: full ?? false, fullEvery: full == nil ? settings.check.fullEvery : nil) { selection, options, observer throws(Failure) in
         var options = options
         options.publicKey = key
+        if explain, settings.check.trail { options.touched = { trail.touchedFiles(since: $0) } }
         return try BaselineRun.check(selection, against: choice, options, observer)
       }
       var annotations: [Annotation] = []
       if explain, let base = outcome.base {
-        annotations = try CheckExplanation(log: place.log ?? settings.log.directory, settings: settings).annotations(
-          of: outcome.differences, since: base.createdMs)
+        annotations = try trail.annotations(of: outcome.differences, since: base.createdMs)
       }
-      try place.write(CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations))
+      let report = CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations)
+      try place.write(report)
+      tellDaemon(report, settings)
       let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }
       throw ExitCode(Self.status(outcome) | (isAlarming && outcome.counts.problems == 0 ? 8 : 0))
     } catch let failure as Failure {
@@ -84,6 +87,28 @@ struct CheckCommand: ParsableCommand {
     } catch let fault as SystemError {
       complain("fsaudit: \(fault.failure())")
       throw ExitCode(CheckStatus.inputOutput)
+    }
+  }
+
+  /// Has the daemon, which alone writes the event log, append the counts; a note on stderr where it cannot. Nothing of that changes the answer.
+  /// Without root there is no way to it, and with another log than the daemon's it is nothing of its.
+  private func tellDaemon(_ report: CheckReport, _ settings: Settings) {
+    let isItsLog =
+      place.log.map { log in
+        let identity = PathIdentity(path: Array(log.utf8))
+        return identity != nil && identity == PathIdentity(path: Array(settings.log.directory.utf8))
+      } ?? true
+    guard geteuid() == 0, isItsLog, let database = place.database.withCString({ realpath($0, nil) }) else { return }
+    defer { free(database) }
+    let path = UnsafeBufferPointer(start: database, count: strlen(database)).map { UInt8(bitPattern: $0) }
+    guard let notice = report.notice(isExplained: explain, database: path) else { return }
+    do throws(SystemError) {
+      let answer = try LocalSocket.ask("\(settings.daemon.runtimeDirectory)/control", notice.request, seconds: 5)
+      if !answer.elementsEqual("noted\n".utf8) {
+        complain("fsaudit: note: the daemon did not take the counts for the event log: it may be of an older version, see its journal")
+      }
+    } catch {
+      complain("fsaudit: note: no daemon is there to append the counts to the event log (\(error.code))")
     }
   }
 

@@ -52,6 +52,13 @@ import Testing
     try run("sqlite3", [lab.database, "UPDATE object SET sha256 = zeroblob(32) WHERE name = 'a'"])
     #expect(lab.lines(try check(lab, at: 1)) == [])
     #expect(lab.lines(try check(lab, at: Self.week + 1)) == ["changed a sha256"])
+    // and stays found until there is a new generation
+    #expect(lab.lines(try check(lab, at: Self.week + 2)) == ["changed a sha256"])
+    try lab.update {
+      $0.nowMs = Self.start + Self.week + 3
+      $0.scan.isFull = true
+    }
+    #expect(try check(lab, at: Self.week + 4).fullReason == nil)
   }
 
   @Test func whatDoesNotCount() throws {
@@ -104,7 +111,7 @@ import Testing
     let lab = try lab()
     let note = try contents(of: lab.database + ".lock")
     #expect(FullCheck(note)?.ms == Self.start)
-    for text in ["", "full", "full 1 2 x all", "full 99999999999999999999 1 x all\n", String(repeating: "9", count: 5000), "\n\n"] {
+    for text in ["", "full", "full 1 2 3 x all", "full 99999999999999999999 1 1 x all\n", String(repeating: "9", count: 5000), "\n\n"] {
       try lab.directory.write("baseline.db.lock", text)
       #expect(try check(lab, at: 1).fullReason == .due, "\(text.prefix(40))")
       #expect(try check(lab, at: 1).fullReason == nil)

@@ -34,6 +34,7 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
       [directory_map]
       max_entries = 1000
       [check]
+      trail = false
       full_every = "never"
       [daemon]
       state_directory = "/s"
@@ -49,7 +50,7 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
       keepSizeBytes: 1 << 20, compress: .none, compressLevel: 19, sync: .batch, syncInterval: .milliseconds(10),
       queueSizeBytes: 1 << 20)
     expected.directoryMap.maxEntries = 1000
-    expected.check.fullEvery = nil
+    expected.check = .init(trail: false, fullEvery: nil)
     expected.daemon = .init(
       stateDirectory: "/s", runtimeDirectory: "/t", statusInterval: .seconds(3600), logLevel: .debug)
     #expect(settings == expected)
