@@ -23,7 +23,7 @@ import Testing
 
   private func settings(_ check: String) throws -> [String] {
     let text = "[log]\ndirectory = \"\(directory["log"])\"\n[daemon]\nruntime_directory = \"\(directory["run"])\"\n[check]\n\(check)\n"
-    return ["--daemon-config", try directory.write("fsaudit.toml", text)]
+    return ["--daemon-config", try directory.write("fsaudit\(text.utf8.count).toml", text)]
   }
 
   /// Who sets the clock back writes a file without another ctime, and the line about that has an older time than the baseline. It stands behind
