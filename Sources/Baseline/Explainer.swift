@@ -13,6 +13,8 @@ package struct Explainer {
   package static let causeCount = 5
   /// How far back a difference is followed.
   private static let chainLimit = 1000
+  /// How much is kept of the lines that say who it was: who changes a lot can make them many and long.
+  private static let causesLimitBytes = 64 << 20
 
   /// When the baseline was made, milliseconds since 1970: what was before is no cause.
   private let sinceMs: Int64
@@ -87,14 +89,20 @@ package struct Explainer {
     }
   }
 
-  private func read(_ wanted: Set<Int>, _ lines: Lines) throws -> [Int: Cause] {
+  private mutating func read(_ wanted: Set<Int>, _ lines: Lines) throws -> [Int: Cause] {
     if wanted.isEmpty { return [:] }
     var causes: [Int: Cause] = [:]
     var parsed = line
+    var bytesLeft = Explainer.causesLimitBytes
     _ = try lines { bytes in
       let identity = Explainer.identity(of: bytes)
-      if wanted.contains(identity), parsed.parse(bytes) { causes[identity] = Cause(parsed) }
+      guard bytesLeft > 0, wanted.contains(identity), causes[identity] == nil, parsed.parse(bytes) else { return true }
+      bytesLeft -= bytes.byteCount
+      causes[identity] = Cause(parsed)
       return true
+    }
+    if causes.count < wanted.count {
+      addHole(.max, bytesLeft > 0 ? "some of the log went away while it was read" : "more was done to what differs than can be told")
     }
     return causes
   }

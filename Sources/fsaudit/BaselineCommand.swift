@@ -11,7 +11,8 @@ struct BaselineCommand: ParsableCommand {
     abstract: "Keep what files are like, to find later what has changed.",
     discussion: """
       A baseline is a database of the selected files: owner, mode, times, hashes, as the rules of the configuration ask (AIDE's language). \
-      `fsaudit check` compares with it.
+      `fsaudit check` compares with it. What reads or writes the database takes --config, --database and --log, \
+      also where it has no use for one.
 
         fsaudit baseline init
         fsaudit check

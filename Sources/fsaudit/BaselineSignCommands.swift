@@ -121,7 +121,7 @@ struct BaselineVerify: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Find out whether the baseline is what was signed.",
-    usage: "fsaudit baseline verify [--public-key <file>] [--signature <file>] [--generation <generation>] [<options>]",
+    usage: "fsaudit baseline verify [--public-key <file>] [--signature <file>] [<options>]",
     discussion: """
       Compares a generation, its header and every row, with the signature that the database has of that key, or with one that was kept elsewhere. \
       Who is root can put back an older baseline with its signature: look at the time in the answer, or keep signatures elsewhere. And who is root \

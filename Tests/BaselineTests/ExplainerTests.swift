@@ -207,6 +207,20 @@ extension Explanation {
     #expect(try log.explain("/srv/a", [.mode, .changed], mode: 0o104755).verdict == .partly)
   }
 
+  /// Between the two readings retention deletes a segment.
+  @Test func aLogThatGoesAwayIsNoAlarm() throws {
+    var log = Log()
+    log.change("write", "/srv/a")
+    var explainer = Explainer(since: Log.startMs, beginsMs: Log.startMs, isRunning: true) { _ in ["k"] }
+    var readings = 0
+    let explanation = try explainer.explain([Subject(path: Array("/srv/a".utf8), aspects: .content)]) { body in
+      readings += 1
+      for line in log.lines where readings == 1 { _ = body(line.span.bytes) }
+      return true
+    }.first
+    #expect(readings == 2 && explanation?.verdict == .uncovered && explanation?.reason == "some of the log went away while it was read")
+  }
+
   /// More than can be kept in mind: the newest changes are known, and what was forgotten is not held against anybody.
   @Test func aLongLogIsForgotten() throws {
     var log = Log()

@@ -80,6 +80,16 @@ import Testing
     #expect(try run("bash", ["-c", words + " >/dev/full"]).status == 18)
   }
 
+  /// What the configuration is warned of is told wherever it is used.
+  @Test func warnings() throws {
+    try fill(20)
+    let config = try directory.write("old.conf", "\(tree) p+tiger\n")
+    for command in [["baseline", "init"], ["baseline", "update"], ["check"]] {
+      let result = try run(fsauditBinary, command + ["--config", config] + place.dropFirst(2))
+      #expect(result.status == 0 && result.errorText.contains("warning: \(config):1:"), "\(command): \(result)")
+    }
+  }
+
   /// What a configuration holds reaches a file as it is, and a terminal as something to read.
   @Test func importToATerminal() throws {
     let config = try directory.write("aide.conf", "/a\u{1b}c p\n")
