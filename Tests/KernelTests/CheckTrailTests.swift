@@ -40,7 +40,7 @@ extension KernelTests {
         #expect(line.line.integer("process.pid") ?? 0 > 1)
         // no other way in
         let control = daemon.home["run/control"]
-        for request in ["nonsense", "check fast explained", String(repeating: "9", count: 100_000)] {
+        for request in ["nonsense", "check fast explained", String(repeating: "9", count: CheckNotice.limitBytes + 1)] {
           let answer = try LocalSocket.ask(control, Array(request.utf8), seconds: 5)
           #expect(answer == Array("refused\n".utf8))
         }
