@@ -57,9 +57,11 @@ package struct CheckReport {
     switch outcome.fullReason {
     case .asked: return "full: every selected file was read, as --full asks"
     case .due:
-      return "full: every selected file was read, because check.full_every asks for it: \(last ?? "no full check of this baseline is known that counts")"
+      return
+        "full: every selected file was read, because check.full_every asks for it: \(last ?? "no full check of this baseline is known that counts")"
     case nil:
-      return "fast: a file was read only where its inode, size, mtime or ctime had changed\(trail). That is sound as long as nobody sets the clock back to forge a ctime\(outcome.touched == nil ? "" : " where the trail does not see it"), or writes to the disk behind the file system; --full reads everything"
+      return
+        "fast: a file was read only where its inode, size, mtime or ctime had changed\(trail). That is sound as long as nobody sets the clock back to forge a ctime\(outcome.touched == nil ? "" : " where the trail does not see it"), or writes to the disk behind the file system; --full reads everything"
         + (last.map { "; \($0)" } ?? "")
     }
   }

@@ -8,7 +8,7 @@ import System
 /// (btrfs, overlayfs). An event that changed nothing, or another file system's file of that number, costs reading one file.
 package struct TouchedFiles: Sendable {
   /// No more are remembered: some 32 MB.
-  private static let inodeLimit = 1_000_000
+  private let inodeLimit: Int
   /// No more of the log is looked at, so that a check ends in its time: some seconds.
   private let lineLimit: Int
 
@@ -19,16 +19,18 @@ package struct TouchedFiles: Sendable {
   private(set) var inodes: Set<UInt64> = []
   private var lines = 0
 
-  package init(since ms: Int64, lineLimit: Int = 10_000_000) { (sinceMs, self.lineLimit) = (ms, lineLimit) }
+  package init(since ms: Int64, lineLimit: Int = 10_000_000, inodeLimit: Int = 1_000_000) {
+    (sinceMs, self.lineLimit, self.inodeLimit) = (ms, lineLimit, inodeLimit)
+  }
 
   /// Takes a line of the log.
   /// - Returns: whether the next one is wanted.
   package mutating func add(_ line: RawSpan) -> Bool {
     lines += 1
-    if let inode = Self.inode(in: line), inodes.count < Self.inodeLimit || inodes.contains(inode) {
-      inodes.insert(inode)
-    } else if inodes.count >= Self.inodeLimit {
-      isWhole = false
+    line.withUnsafeBytes { bytes in
+      // most events are about files that had some before
+      guard let (inode, place) = Self.inode(in: bytes), !inodes.contains(inode), !Self.hasFailed(bytes[..<place]) else { return }
+      if inodes.count < inodeLimit { inodes.insert(inode) } else { isWhole = false }
     }
     if lines >= lineLimit { isWhole = false }
     return isWhole
@@ -40,22 +42,23 @@ package struct TouchedFiles: Sendable {
   private static let label = Array("\"inode\":\"".utf8)
   private static let failure = Array("\"outcome\":\"failure\"".utf8)
 
-  /// The inode of a change that succeeded. As they stand in the line these words mean nothing else: inside a string a quote has a backslash
+  /// The inode of a change, and where it stands. As they stand in the line these words mean nothing else: inside a string a quote has a backslash
   /// before it.
-  private static func inode(in line: RawSpan) -> UInt64? {
-    line.withUnsafeBytes { bytes in
-      guard let place = firstOccurrence(of: label, in: bytes, from: 0) else { return nil }
-      var number: UInt64 = 0
-      for byte in bytes[(place + label.count)...] {
-        if byte == UInt8(ascii: "\"") { break }
-        let (product, overflow) = number.multipliedReportingOverflow(by: 10)
-        let (sum, carry) = product.addingReportingOverflow(UInt64(byte &- UInt8(ascii: "0")))
-        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), !overflow, !carry else { return nil }
-        number = sum
-      }
-      // what was refused stands before the file
-      let head = UnsafeRawBufferPointer(rebasing: bytes[..<place])
-      return number == 0 || firstOccurrence(of: failure, in: head, from: 0) != nil ? nil : number
+  private static func inode(in line: UnsafeRawBufferPointer) -> (inode: UInt64, place: Int)? {
+    guard let place = firstOccurrence(of: label, in: line, from: 0) else { return nil }
+    var number: UInt64 = 0
+    for byte in line[(place + label.count)...] {
+      if byte == UInt8(ascii: "\"") { return number == 0 ? nil : (number, place) }
+      let (product, overflow) = number.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = product.addingReportingOverflow(UInt64(byte &- UInt8(ascii: "0")))
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), !overflow, !carry else { return nil }
+      number = sum
     }
+    return nil
+  }
+
+  /// Whether it was refused: that stands before the file.
+  private static func hasFailed(_ head: Slice<UnsafeRawBufferPointer>) -> Bool {
+    firstOccurrence(of: failure, in: UnsafeRawBufferPointer(rebasing: head), from: 0) != nil
   }
 }

@@ -27,7 +27,8 @@ struct CheckCommand: ParsableCommand {
       Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
       (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
       all the time, nothing was lost, and nothing did it: look into these first), or uncovered (the trail cannot know, and why). What dpkg \
-      installed is marked with the package.
+      installed is marked with the package. Root's check of the daemon's own log has the daemon append the counts to it, as a line of the dataset \
+      fsaudit.check: `fsaudit search --action check`.
 
       Exit status: the sum of 1 (added), 2 (removed), 4 (changed or moved) and 8 (something unexplained); 0 nothing differs. 17 usage or a mistake in the configuration, \
       18 input or output failed or something could not be examined (the report is what the rest shows), 21 another run has the database, \
@@ -66,7 +67,8 @@ struct CheckCommand: ParsableCommand {
       let settings = try settings()
       let key = try signed.load()
       let trail = CheckExplanation(log: place.log ?? settings.log.directory, settings: settings)
-      let (outcome, duration) = try place.run(scan, full: full ?? false, fullEvery: full == nil ? settings.check.fullEvery : nil) { selection, options, observer throws(Failure) in
+      let (outcome, duration) = try place.run(scan, full: full ?? false, fullEvery: full == nil ? settings.check.fullEvery : nil) {
+        selection, options, observer throws(Failure) in
         var options = options
         options.publicKey = key
         if explain, settings.check.trail { options.touched = { trail.touchedFiles(since: $0) } }

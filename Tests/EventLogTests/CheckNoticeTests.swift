@@ -17,7 +17,8 @@ import Testing
 
   @Test func thereAndBack() throws {
     var notice = CheckNotice(
-      isFull: true, isExplained: false, generation: 3, durationMs: 1200, counts: [[1, 0, 2, 0], [2, 0, 1, 0], [5000, 123456, 4, 456, 0, 0]],
+      isFull: true, isExplained: false, generation: 3, durationMs: 1200,
+      counts: [[1, 0, 2, 0], [2, 0, 1, 0], [5000, 123456, 4, 456, 0, 0]],
       database: Array("/var/lib/a b\n\u{1b}\"c".utf8) + [0xff])
     #expect(CheckNotice(request: notice.request) == notice)
     notice.isExplained = true

@@ -109,7 +109,9 @@ extension KernelTests {
           #expect(check.status == 4 && check.text.contains("\(daemon.tree)/a  [explained]"), "\(check.text) \(check.errorText)")
         }
         try daemon.stop()
-        let (first, opened) = try (daemon.lines().first?.line.timeMs ?? 0, daemon.changes().filter { $0.summary(in: daemon.tree) == "open a" })
+        let (first, opened) = try (
+          daemon.lines().first?.line.timeMs ?? 0, daemon.changes().filter { $0.summary(in: daemon.tree) == "open a" }
+        )
         #expect(!opened.isEmpty && opened.allSatisfy { $0.line.timeMs ?? 0 >= first })
       }
     }
