@@ -58,7 +58,7 @@ package struct TouchedFiles: Sendable {
   }
 
   /// Whether it was refused: that stands before the file.
-  private static func hasFailed(_ head: Slice<UnsafeRawBufferPointer>) -> Bool {
+  private static func hasFailed(_ head: UnsafeRawBufferPointer.SubSequence) -> Bool {
     firstOccurrence(of: failure, in: UnsafeRawBufferPointer(rebasing: head), from: 0) != nil
   }
 }
