@@ -101,7 +101,7 @@ let package = Package(
     tests("BinaryTests", ["EventLog", "System", "TestSupport"]),
     tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
-    tests("DaemonTests", ["Daemon"]),
+    tests("DaemonTests", ["Daemon", "System"]),
   ]
 )
 

@@ -45,20 +45,6 @@ package struct ScanCounts: Sendable {
   package var busy = 0
 }
 
-/// The type of each mounted file system, by mount id (proc_pid_mountinfo(5)).
-private func mountTypes() -> [UInt64: String] {
-  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [:] }
-  var types: [UInt64: String] = [:]
-  for line in text.split(separator: UInt8(ascii: "\n")) {
-    let fields = line.split(separator: UInt8(ascii: " "))
-    guard let id = fields.first.flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) }),
-      let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 1 < fields.count
-    else { continue }
-    types[id] = String(decoding: fields[dash + 1], as: UTF8.self)
-  }
-  return types
-}
-
 /// One directory whose rows and entries belong together.
 final class ScannedDirectory {
   let path: [UInt8]
@@ -121,7 +107,7 @@ package final class Scan {
   ) {
     selector = Selector(selection)
     rootPrefix = selection.rootPrefix
-    mountTypes = selection.asksForFileSystem ? Baseline.mountTypes() : [:]
+    mountTypes = selection.asksForFileSystem ? System.mountTypes() : [:]
     self.store = store
     (self.base, self.next, self.isSameSelection, self.options) = (base, next, isSameSelection, options)
     touched = options.isFull ? [] : options.touched?.inodes ?? []

@@ -28,7 +28,7 @@ struct LogSources: ParsableArguments {
     _ question: Question, _ filters: FilterOptions, _ body: (_ lines: RawSpan) throws(SystemError) -> Void
   ) throws -> Outcome {
     var question = question
-    question.filter = try filters.filter(isOfAuditd ? .ofThisHost : .ofTheLog)
+    question.filter = try filters.filter()
     // of processes that are long gone the host knows nothing
     var names = LiveSources.names(Accounts())
     names.process = { _ in [] }
