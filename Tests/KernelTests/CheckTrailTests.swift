@@ -46,9 +46,15 @@ extension KernelTests {
         }
         #expect(String(decoding: try LocalSocket.ask(control, seconds: 5), as: UTF8.self).hasPrefix("{\"version\""))
         chmod(daemon.home.path, 0o755)
+        let asNobody = ["--reuid", "65534", "--clear-groups"]
+        #expect(try run("setpriv", asNobody + ["test", "-e", control]).status == 0)
+        #expect(try run("setpriv", asNobody + ["test", "-w", control]).status == 1)
+        // nor where somebody has opened the socket to everybody
+        chmod(control, 0o666)
+        let said = "print $s 'check fast explained 1 1 0 0 0 0 0 0 0 0 1 1 0 0 0 0 /b'; shutdown($s, 1); print <$s>"
         let nobody = try run(
-          "setpriv", ["--reuid", "65534", "--clear-groups", "python3", "-c", "import socket; socket.socket(1).connect('\(control)')"])
-        #expect(nobody.status != 0 && nobody.errorText.contains("PermissionError"), "\(nobody.errorText)")
+          "setpriv", asNobody + ["perl", "-MIO::Socket::UNIX", "-e", "$s = IO::Socket::UNIX->new(Peer => '\(control)') or die; " + said])
+        #expect(nobody.text == "refused\n", "\(nobody.text) \(nobody.errorText)")
         // a peer that says nothing is answered, too
         let silent = try run(
           "python3", ["-c", "import socket; s=socket.socket(1); s.connect('\(control)'); print(s.recv(100000).decode())"])
