@@ -220,7 +220,7 @@ package final class Service {
       }
       if let message = trouble.note(isStalled: queue.depth.stalledBy != nil, nowMs: now) { tell(message) }
       tellStatus()
-      if isAsked { control.answer { statusJSON() } }
+      if isAsked { control.answer(limitBytes: CheckNotice.limitBytes) { reply(to: $0, from: $1) } }
     }
   }
 
@@ -365,6 +365,18 @@ package final class Service {
       queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts
     ).json()
+  }
+
+  /// A question for the status has no text; everything else is what a check counted.
+  private func reply(to request: [UInt8], from peer: LocalSocket.Peer) -> [UInt8] {
+    if request.isEmpty { return statusJSON() }
+    guard peer.user == 0, var check = CheckNotice(request: request) else {
+      log.warning("a request of process \(peer.pid), user \(peer.user), was refused")
+      return Array("refused\n".utf8)
+    }
+    check.pid = peer.pid
+    mailbox.post { $0.checks.append(check) }
+    return Array("noted\n".utf8)
   }
 
   private func currentKernel() throws -> KernelStatus {

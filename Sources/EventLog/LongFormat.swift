@@ -28,6 +28,11 @@ struct LongFormat: ~Copyable {
       cells.message(fields, line)
       cells.words(".")
       outcome(fields, line)
+    } else if fields.equals(.dataset, "fsaudit.check", line) {
+      cells.words("the baseline was compared: ")
+      cells.message(fields, line)
+      cells.words(".")
+      outcome(fields, line)
     } else if fields.equals(.dataset, "fsaudit.event", line) {
       cells.words("the event ")
       actionWord(fields, line)

@@ -19,6 +19,9 @@ package struct Question: Sendable {
   package var takesBlocks = false
   /// Whether the asker takes the lines of our own log apart anyway: those that look whole are passed on unread, the log's seals too.
   package var isUnchecked = false
+  /// Whether with ``isUnchecked`` a time since which lines are wanted is one of the log, not of the clock: a line with an earlier time than some line
+  /// before it is wanted, too. Who sets the clock back does not get out of sight.
+  package var isByPlace = false
 
   package init() {}
 }
@@ -70,6 +73,7 @@ package struct LogQuery {
       var selection = Selection(question.filter, life: life)
       selection.isCounting = question.isCounting
       selection.isUnchecked = question.isUnchecked
+      selection.isByPlace = question.isByPlace
       streams.append(stream(source, selection))
     }
     var queues = streams.map { _ in Matches(isReversed: question.isReversed, limit: question.limit) }

@@ -32,10 +32,28 @@ struct CheckExplanation {
     }
   }
 
+  /// Which files the log tells of since a time; nil where there is no log. What cannot be read of it is told by ``annotations(of:since:)``.
+  func touchedFiles(since ms: Int64) -> TouchedFiles? {
+    guard let set = try? SegmentSet(directory: log), !set.segments.isEmpty else { return nil }
+    var question = Question()
+    question.isUnchecked = true
+    question.isByPlace = true
+    question.filter.sinceMs = ms
+    var files = TouchedFiles(since: ms)
+    do {
+      let outcome = try query(question, { _ in }).run { line throws(SystemError) in
+        if !files.add(line) { throw SystemError("read", log, .fileTooLarge) }
+      }
+      if outcome.fault != nil || outcome.corrupt + outcome.tooLong > 0 { files.cut() }
+    } catch { files.cut() }
+    return files
+  }
+
   /// Whether all of it could be read.
   private func read(_ sinceMs: Int64, _ complain: @escaping (String) -> Void, _ body: (RawSpan) -> Bool) throws -> Bool {
     var question = Question()
     question.isUnchecked = true
+    question.isByPlace = true
     question.filter.sinceMs = sinceMs
     var refused = 0
     let outcome = try query(question, complain).run { line throws(SystemError) in
