@@ -95,9 +95,11 @@ struct PackageRecord {
 
   /// The package whose change accounts for a file that is gone: the only one that was being worked on at that time. (The databases know
   /// only the files that there are.)
-  /// - Parameter removedMs: when the manager removed it, as the trail says.
-  func account(forRemovalAt removedMs: Int64) -> PackageChange? {
-    let candidates = transactions.filter { ($0.change.old != nil || $0.change.isOldUnknown) && $0.contains(removedMs) }
+  /// - Parameters:
+  ///   - removedMs: when the manager removed it, as the trail says.
+  ///   - isErasure: whether it removed packages alone: it was none of which only the new version is known.
+  func account(forRemovalAt removedMs: Int64, isErasure: Bool = false) -> PackageChange? {
+    let candidates = transactions.filter { ($0.change.old != nil || $0.change.isOldUnknown && !isErasure) && $0.contains(removedMs) }
     return candidates.count == 1 ? candidates.first?.change : nil
   }
 }
@@ -129,7 +131,7 @@ package struct PackageRecords {
     let last = explanation.causes.first
     guard let new = difference.new else {
       guard let last else { return nil }
-      return records.first { $0.isOwn(last) }?.account(forRemovalAt: last.timeMs)
+      return records.first { $0.isOwn(last) }?.account(forRemovalAt: last.timeMs, isErasure: last.isErasure)
     }
     let suspects = records.filter { record in new.kind == .directory || last.map(record.isOwn) ?? true }
     return account(for: InstalledFile(difference.path, new), by: suspects)
@@ -141,6 +143,16 @@ package struct PackageRecords {
   private func account(for file: InstalledFile, by records: [PackageRecord]) -> PackageChange? {
     let names = aliases.names(of: file.path)
     return records.lazy.compactMap { $0.account(for: file, names: names) }.first
+  }
+}
+
+extension Cause {
+  /// Whether its arguments are those of `rpm -e` or `dnf remove`.
+  fileprivate var isErasure: Bool {
+    arguments.dropFirst().contains { argument in
+      ["--erase", "remove", "erase", "autoremove"].contains(argument)
+        || argument.hasPrefix("-") && !argument.hasPrefix("--") && argument.contains("e")
+    }
   }
 }
 

@@ -131,6 +131,24 @@ import Testing
     #expect(after.account(for: try file("setuid")) == nil && none == [])
   }
 
+  @Test func aRemovedFileIsTheOnlyPackages() throws {
+    try upgrade()
+    let time = try #require(Int64(try query("%{INSTALLTIME}"))) * 1000
+    let records = records(of: "tool").0
+    let removed = Difference(.removed, Array("\(tree)/doc-1/text".utf8))
+    func package(_ arguments: [String], _ executable: String = "/usr/bin/rpm", after ms: Int64 = 0) -> String? {
+      let cause = Cause(timeMs: time + ms, action: "delete", path: "", executable: executable, arguments: arguments, keys: [])
+      return records.account(for: removed, Explanation(verdict: .explained, causes: [cause]))?.text
+    }
+    #expect(package(["rpm", "-Uvh", "test.rpm"]) == "fsaudit-test.noarch → 3:2-1")
+    #expect(package(["dnf5", "upgrade", "-y"], "/usr/bin/dnf5") == "fsaudit-test.noarch → 3:2-1")
+    // at another time, by somebody else, or of another package
+    #expect(package(["rpm", "-Uvh", "test.rpm"], after: 60_000) == nil)
+    #expect(package(["rm", "doc-1/text"], "/usr/bin/rm") == nil)
+    #expect(package(["rpm", "-evh", "other"]) == nil && package(["dnf5", "-y", "remove", "other"], "/usr/bin/dnf5") == nil)
+    #expect(records.account(for: removed, Explanation(verdict: .uncovered)) == nil)
+  }
+
   /// As dnf 4.14 writes it.
   private static let history = """
     CREATE TABLE trans (id INTEGER PRIMARY KEY AUTOINCREMENT, dt_begin INTEGER NOT NULL, dt_end INTEGER, rpmdb_version_begin TEXT,
