@@ -98,10 +98,10 @@ let package = Package(
     .testTarget(
       name: "KernelTests", dependencies: ["AuditControl", "EventLog", "System", "TestSupport", systemPackage],
       exclude: ["Programs"], swiftSettings: strict),
-    tests("BinaryTests", ["System", "TestSupport"]),
+    tests("BinaryTests", ["EventLog", "System", "TestSupport"]),
     tests("BaselineTests", ["Baseline", "EventLog", "FileChanges", "CLinux", "Replay", "System", "TestSupport"]),
     tests("SettingsTests", ["Settings", "System"]),
-    tests("DaemonTests", ["Daemon"]),
+    tests("DaemonTests", ["Daemon", "System"]),
   ]
 )
 

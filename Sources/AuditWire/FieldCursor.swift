@@ -25,6 +25,13 @@ package struct FieldCursor {
     end = bytes.firstIndex(of: enrichmentSeparator, from: min(start, bytes.byteCount), before: bytes.byteCount) ?? bytes.byteCount
   }
 
+  /// Walks what is behind ``enrichmentSeparator``.
+  /// - Parameter separator: where that is.
+  package init(_ bytes: RawSpan, after separator: Int) {
+    at = min(separator, bytes.byteCount &- 1) &+ 1
+    end = bytes.byteCount
+  }
+
   /// The next field, nil at the end.
   package mutating func next(_ bytes: RawSpan) -> Field? {
     while at < end {

@@ -3,7 +3,7 @@ import System
 import SystemPackage
 
 /// What a run on a baseline needs to know.
-package struct BaselineOptions: Sendable {
+package struct BaselineOptions {
   package var database: String
   package var scan = ScanOptions()
   package var host = ""
@@ -16,6 +16,10 @@ package struct BaselineOptions: Sendable {
   package var keepMs: Int64 = 30 * 86_400_000
   /// update, check: what is compared with has to be signed with this key.
   package var publicKey: PublicKey?
+  /// check: how long ago, in milliseconds, every file may have been read last; nil for ever.
+  package var fullEveryMs: Int64?
+  /// check: what the trail tells of since a time, milliseconds since 1970; nil where there is none.
+  package var touched: (_ sinceMs: Int64) -> TouchedFiles? = { _ in nil }
   /// init: take the place of a baseline that is there.
   package var replaces = false
 
@@ -32,7 +36,14 @@ package struct BaselineOutcome: Sendable {
   package var isUnsigned = false
   package var counts: ScanCounts
   package var differences: [Difference] = []
-  package var isFull: Bool
+  /// Why every file was read; nil where only those were that may have changed.
+  package var fullReason: FullReason?
+  /// check: when that was done last before, milliseconds since 1970; nil where nothing is known of it.
+  package var lastFullMs: Int64?
+  /// check: what the trail told, where it was asked.
+  package var touched: TouchedFiles?
+
+  package var isFull: Bool { fullReason != nil }
 
   package func count(_ kind: Difference.Kind) -> Int { differences.count { $0.kind == kind } }
 }
@@ -79,6 +90,7 @@ package enum BaselineRun {
         try rename(temporary, to: path)
         try synchronizeDirectory(parent(of: path))
       } catch { throw error.failure() }
+      if outcome.counts.problems == 0 { lock.note(try FullCheck(selection, options)) }
       return outcome
     } catch {
       try? removeFile(temporary)
@@ -96,7 +108,7 @@ package enum BaselineRun {
     let generation = generation(1, selection, options, scan.counts)
     try store.add(generation, program: options.program)
     try store.commit()
-    return BaselineOutcome(base: nil, written: generation, counts: scan.counts, isFull: true)
+    return BaselineOutcome(base: nil, written: generation, counts: scan.counts, fullReason: .asked)
   }
 
   /// Adds a generation, in one transaction.
@@ -120,11 +132,13 @@ package enum BaselineRun {
     let isUnsigned = try !store.signers(of: base).isEmpty
     try store.forget(keepCount: options.keepCount, before: options.nowMs - options.keepMs)
     try store.commit()
+    let reason: FullReason? = options.scan.isFull ? .asked : nil
+    if reason != nil, scan.counts.problems == 0 { lock.note(try FullCheck(selection, options)) }
     return BaselineOutcome(
-      base: base, written: written, isUnsigned: isUnsigned, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+      base: base, written: written, isUnsigned: isUnsigned, counts: scan.counts, differences: scan.differences, fullReason: reason)
   }
 
-  /// Compares, and writes nothing.
+  /// Compares, and leaves the database alone.
   package static func check(
     _ selection: SelectionConfig, against choice: GenerationChoice, _ options: BaselineOptions, _ observer: ScanObserver
   ) throws(Failure) -> BaselineOutcome {
@@ -139,11 +153,33 @@ package enum BaselineRun {
     let store = try Store(options.database, writing: false)
     let base = try store.generation(choice)
     if let key = options.publicKey { try store.verify(base, key) }
+    let now = try FullCheck(selection, options)
+    let known = lock?.fullCheck.flatMap { $0.isAlike(now) ? $0 : nil }
+    let lastFull = known.flatMap { $0.ms > 0 ? $0.ms : nil }
+    let reason: FullReason? = options.scan.isFull ? .asked : isDue(lastFull, options) ? .due : nil
+    let isSame = base.config == selection.fingerprint
+    // an older generation does not know the files that came later
+    let newest = try store.generation(.latest)
+    let isNewest = isSame && base.id == newest.id
+    let followedMs = isNewest ? known?.followedMs ?? base.createdMs : base.createdMs
+    var scanning = options.scan
+    scanning.isFull = reason != nil
+    if reason == nil { scanning.touched = options.touched(followedMs) }
     let scan = Scan(
-      selection, store, base: base.id, next: nil, isSameSelection: base.config == selection.fingerprint, options.scan,
-      report: observer.problem, progress: observer.progress)
+      selection, store, base: base.id, next: nil, isSameSelection: isSame, scanning, report: observer.problem, progress: observer.progress)
     try scan.run()
-    return BaselineOutcome(base: base, counts: scan.counts, differences: scan.differences, isFull: options.scan.isFull)
+    if isNewest, scan.counts.problems == 0 {
+      if let note = now.note(after: known, reason, scan.counts, scanning.touched, followedMs) { lock?.note(note) }
+    }
+    return BaselineOutcome(
+      base: base, counts: scan.counts, differences: scan.differences, fullReason: reason, lastFullMs: lastFull, touched: scanning.touched)
+  }
+
+  /// Whether everything was last read too long ago, as far as anybody knows; a time that is yet to come proves nothing.
+  private static func isDue(_ lastMs: Int64?, _ options: BaselineOptions) -> Bool {
+    guard let every = options.fullEveryMs else { return false }
+    guard let lastMs, lastMs <= options.nowMs else { return true }
+    return options.nowMs - lastMs > every
   }
 
   private static func generation(

@@ -9,8 +9,12 @@ package struct Annotation: Sendable {
   package var lines: [String]
   /// A JSON value, the member `explanation` of the JSON report.
   package var json: [UInt8]
+  /// Whose installation accounts for the difference.
+  package var package: PackageChange?
 
-  package init(verdict: String, lines: [String], json: [UInt8]) { (self.verdict, self.lines, self.json) = (verdict, lines, json) }
+  package init(verdict: String, lines: [String], json: [UInt8], package: PackageChange? = nil) {
+    (self.verdict, self.lines, self.json, self.package) = (verdict, lines, json, package)
+  }
 }
 
 /// The result of a check or update, for people or as JSON.
@@ -20,9 +24,14 @@ package struct CheckReport {
   /// One a difference, in their order; empty where there are none.
   private let annotations: [Annotation]
   private let durationMs: Int64
+  private let foldsPackages: Bool
 
-  package init(_ outcome: BaselineOutcome, database: String, durationMs: Int64, annotations: [Annotation] = []) {
+  /// - Parameter foldsPackages: the text has one line for all differences of a package, but for those that nothing explains.
+  package init(
+    _ outcome: BaselineOutcome, database: String, durationMs: Int64, annotations: [Annotation] = [], foldsPackages: Bool = false
+  ) {
     (self.outcome, self.database, self.durationMs, self.annotations) = (outcome, database, durationMs, annotations)
+    self.foldsPackages = foldsPackages
   }
 
   /// Writes it as text: the summary, then each difference with its attributes.
@@ -36,11 +45,7 @@ package struct CheckReport {
       "\(counts.objects) objects, \(counts.bytes >> 20) MiB in files; read \(counts.filesRead) files, \(counts.bytesRead >> 20) MiB, in \(durationMs / 1000).\(durationMs % 1000 / 100) s"
     )
     if outcome.base != nil {
-      try output.line(
-        outcome.isFull
-          ? "full: every selected file was read"
-          : "fast: a file was read only where its inode, size, mtime or ctime had changed. That is sound as long as nobody sets the clock back to forge a ctime, or writes to the disk behind the file system; --full reads everything"
-      )
+      try output.line(thoroughness)
     }
     if counts.problems > 0 { try output.line("\(counts.problems) objects or directories could not be examined: stderr has them") }
     if counts.busy > 0 { try output.line("\(counts.busy) files changed while they were read") }
@@ -50,9 +55,48 @@ package struct CheckReport {
     for (verdict, number) in verdicts { try output.line("\(padded(verdict, 12))\(number)") }
     if outcome.differences.isEmpty { return }
     try output.line("")
+    var folded: [(package: PackageChange, kinds: [Difference.Kind])] = []
     for (index, difference) in outcome.differences.enumerated() {
-      try write(difference, index < annotations.count ? annotations[index] : nil, &output)
+      let annotation = index < annotations.count ? annotations[index] : nil
+      guard foldsPackages, let package = annotation?.package, annotation?.verdict != Verdict.unexplained.rawValue else {
+        try write(difference, annotation, &output)
+        continue
+      }
+      if let known = folded.firstIndex(where: { $0.package == package }) {
+        folded[known].kinds.append(difference.kind)
+      } else {
+        folded.append((package, [difference.kind]))
+      }
     }
+    for (package, kinds) in folded {
+      let counts = Difference.Kind.allCases.compactMap { kind in
+        let count = kinds.count { $0 == kind }
+        return count > 0 ? "\(count) \(kind.rawValue)" : nil
+      }
+      try output.line("package  \(printable(package.text)): \(counts.joined(separator: ", "))")
+    }
+  }
+
+  /// What was read, and why that is enough.
+  private var thoroughness: String {
+    let last = outcome.lastFullMs.map { "the last full check was at \(isoUTC(milliseconds: $0))" }
+    switch outcome.fullReason {
+    case .asked: return "full: every selected file was read, as --full asks"
+    case .due:
+      return
+        "full: every selected file was read, because check.full_every asks for it: \(last ?? "no full check of this baseline is known that counts")"
+    case nil:
+      return
+        "fast: a file was read only where its inode, size, mtime or ctime had changed\(trail). That is sound as long as nobody sets the clock back to forge a ctime\(outcome.touched == nil ? "" : " where the trail does not see it"), or writes to the disk behind the file system; --full reads everything"
+        + (last.map { "; \($0)" } ?? "")
+    }
+  }
+
+  /// What the trail had to do with it.
+  private var trail: String {
+    guard let touched = outcome.touched else { return "" }
+    return ", or where the trail since \(isoUTC(milliseconds: touched.sinceMs)) tells of it (\(outcome.counts.filesTouched) files)"
+      + (touched.isWhole ? "" : ", which could not be followed to its end")
   }
 
   private func write(_ difference: Difference, _ annotation: Annotation?, _ output: inout Output) throws(SystemError) {
@@ -69,6 +113,28 @@ package struct CheckReport {
       try output.line("  " + printable(String(line)))
     }
     for line in annotation?.lines ?? [] { try output.line("  " + line) }
+  }
+
+  private var kinds: [(String, Int64)] { Difference.Kind.allCases.map { ($0.rawValue, Int64(outcome.count($0))) } }
+
+  private var examined: [(String, Int64)] {
+    let counts = outcome.counts
+    return [
+      ("objects", counts.objects), ("bytes", counts.bytes), ("files_read", counts.filesRead), ("bytes_read", counts.bytesRead),
+      ("problems", Int64(counts.problems)), ("busy", Int64(counts.busy)),
+    ]
+  }
+
+  /// The same counts for the event log; nil where nothing was compared.
+  /// - Parameters:
+  ///   - isExplained: whether the trail was asked.
+  ///   - database: its absolute path.
+  package func notice(isExplained: Bool, database: [UInt8]) -> CheckNotice? {
+    guard let base = outcome.base else { return nil }
+    let byVerdict = Verdict.allCases.map { verdict in Int64(annotations.count { $0.verdict == verdict.rawValue }) }
+    return CheckNotice(
+      isFull: outcome.isFull, isExplained: isExplained, generation: base.id, durationMs: durationMs,
+      counts: [kinds.map(\.1), byVerdict, examined.map(\.1)], database: database)
   }
 
   private var verdicts: [(String, Int)] {
@@ -95,16 +161,24 @@ package struct CheckReport {
     writer.raw(",\"written\":")
     write(outcome.written, &writer)
     writer.member("full", outcome.isFull)
+    writer.raw(",\"full_reason\":")
+    write(outcome.fullReason?.rawValue, &writer)
+    writer.raw(",\"last_full\":")
+    write(outcome.lastFullMs.map { isoUTC(milliseconds: $0) }, &writer)
+    writer.raw(",\"trail\":")
+    if let touched = outcome.touched {
+      writer.raw("{\"since\":")
+      writer.timestamp(milliseconds: touched.sinceMs)
+      writer.member("whole", touched.isWhole)
+      writer.member("files_read", outcome.counts.filesTouched)
+      writer.raw("}")
+    } else {
+      writer.raw("null")
+    }
     writer.member("duration_ms", durationMs)
-    writer.member("counts", Difference.Kind.allCases.map { ($0.rawValue, Int64(outcome.count($0))) })
+    writer.member("counts", kinds)
     writer.member("verdicts", verdicts.map { ($0.0, Int64($0.1)) })
-    let counts = outcome.counts
-    writer.member(
-      "examined",
-      [
-        ("objects", counts.objects), ("bytes", counts.bytes), ("files_read", counts.filesRead), ("bytes_read", counts.bytesRead),
-        ("problems", Int64(counts.problems)), ("busy", Int64(counts.busy)),
-      ])
+    writer.member("examined", examined)
     writer.raw(",\"differences\":[")
     for (index, difference) in outcome.differences.enumerated() {
       if index > 0 { writer.raw(",") }

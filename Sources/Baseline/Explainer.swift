@@ -22,6 +22,8 @@ package struct Explainer {
   private let beginsMs: Int64?
   private var trail = Trail()
   private var line = LogLine()
+  /// The latest time of a line so far.
+  private var newestMs = Int64.min
   /// The last time in which something may have been missed, and how many there are.
   private var hole: (ms: Int64, text: String)?
   private var holeCount = 0
@@ -63,7 +65,9 @@ package struct Explainer {
 
   private mutating func note(_ line: borrowing LogLine, _ identity: Int) {
     guard let timeMs = line.timeMs else { return }
-    guard timeMs >= sinceMs else { return }
+    // behind a line of that time it was later, whatever the clock said then
+    newestMs = max(newestMs, timeMs)
+    guard newestMs >= sinceMs else { return }
     switch line.dataset {
     case .file: trail.add(line, identity: identity)
     case .gap:

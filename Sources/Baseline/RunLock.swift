@@ -5,7 +5,7 @@ import SystemPackage
 /// What keeps two runs on one baseline apart: a record lock (fcntl(2)) on a file beside the database. The kernel knows whose it is, and lets go of it
 /// when the process ends, however it ends; a child does not inherit it.
 package final class RunLock: Sendable {
-  private let file: Descriptor
+  let file: Descriptor
 
   /// - Throws: a failure with the other run's pid, where there is one (``ExitStatus/locked``).
   package init(database: String) throws(Failure) {

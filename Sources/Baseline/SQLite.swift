@@ -46,6 +46,9 @@ final class Database {
     path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
   }
 
+  /// Makes an error of a value that is longer: for a database that is not ours.
+  func limitValues(bytes: Int) { sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Int32(clamping: bytes)) }
+
   /// Runs statements that give no rows.
   func run(_ sql: String) throws(Failure) {
     if sqlite3_exec(handle, sql, nil, nil, nil) != SQLITE_OK { throw failure() }

@@ -11,6 +11,8 @@ package struct ScanOptions: Sendable {
   package var oneFileSystem = false
   /// Texts up to this length are kept (init, update) and differences shown (update, check); 0: neither.
   package var diffBytes = 0
+  /// Files that are read even where nothing else says that they have changed.
+  var touched: TouchedFiles?
   /// Threads that read and hash.
   package var workers = 1
 
@@ -34,23 +36,13 @@ package struct ScanCounts: Sendable {
   /// Files that were read, and how many bytes.
   package var filesRead: Int64 = 0
   package var bytesRead: Int64 = 0
+  /// Files that were read because of the trail alone.
+  package var filesTouched: Int64 = 0
+  /// Files that have another content although nothing else tells.
+  package var hidden = 0
   /// Things that could not be examined, without the busy ones.
   package var problems = 0
   package var busy = 0
-}
-
-/// The type of each mounted file system, by mount id (proc_pid_mountinfo(5)).
-private func mountTypes() -> [UInt64: String] {
-  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [:] }
-  var types: [UInt64: String] = [:]
-  for line in text.split(separator: UInt8(ascii: "\n")) {
-    let fields = line.split(separator: UInt8(ascii: " "))
-    guard let id = fields.first.flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) }),
-      let dash = fields.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), dash + 1 < fields.count
-    else { continue }
-    types[id] = String(decoding: fields[dash + 1], as: UTF8.self)
-  }
-  return types
 }
 
 /// One directory whose rows and entries belong together.
@@ -102,6 +94,7 @@ package final class Scan {
   var visited = DirectorySet()
   /// Directories that could not be entered: what the baseline has below them is not gone.
   var skipped: Set<[UInt8]> = []
+  private let touched: Set<UInt64>
   let pool: HashPool
   /// Files that are being read, by the slot of their job; and the slots that are free.
   var pending: [PendingFile?] = []
@@ -121,9 +114,10 @@ package final class Scan {
   ) {
     selector = Selector(selection)
     rootPrefix = selection.rootPrefix
-    mountTypes = selection.asksForFileSystem ? Baseline.mountTypes() : [:]
+    mountTypes = selection.asksForFileSystem ? System.mountTypes() : [:]
     self.store = store
     (self.base, self.next, self.isSameSelection, self.options) = (base, next, isSameSelection, options)
+    touched = options.isFull ? [] : options.touched?.inodes ?? []
     (self.report, self.progress) = (report, progress)
     pool = HashPool(workers: options.workers)
     pending = Array(repeating: nil, count: pool.limit)
@@ -282,7 +276,11 @@ package final class Scan {
     var status = linux_status()
     let name = UnsafeRawPointer(names + entry.offset).assumingMemoryBound(to: CChar.self)
     guard linux_status_of(level.descriptor, name, &status) == 0 else { return try miss(entry.name(names), level.directory) }
-    let isSame = row.isSameState(as: status)
+    var isSame = row.isSameState(as: status)
+    if isSame, !touched.isEmpty, status.mode & 0o170000 == 0o100000, touched.contains(status.inode) {
+      isSame = false
+      counts.filesTouched += 1
+    }
     if isSame, isSameSelection, !options.isFull, row.special.isEmpty || isSameAccess(row, status) {
       count(status)
       if row.descends { descend(entry.name(names), status, isSelected: true, &level) }

@@ -192,6 +192,7 @@ extension Scan {
     }
     let changed = old.changes(to: facts, prefix: prefix)
     if changed.isEmpty { return }
+    if old.status.isSameState(as: facts.status), !changed.isDisjoint(with: Attributes.hashes) { counts.hidden += 1 }
     var difference = Difference(.changed, directory.path(of: name), old: old, new: facts, changed: changed)
     if let content, let base, let id = directory.id, let before = try store.content(id, name, base, old), before != content {
       difference.contentDiff = unifiedDiff(before, content) ?? "too much has changed to be shown"

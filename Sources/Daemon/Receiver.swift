@@ -54,6 +54,8 @@ package final class ReceiverMailbox: Sendable {
     package var gaps: [Gap] = []
     /// Lines of the daemon's own, to be written in order with the events.
     package var notices: [DaemonNotice] = []
+    /// What checks of the baseline counted.
+    package var checks: [CheckNotice] = []
     /// The rules have changed: what they cover now.
     package var coverage: Coverage?
     /// All watched trees: walked again when events were lost, because the map has missed them.
@@ -307,6 +309,10 @@ package struct Receiver: ~Copyable {
     for notice in orders.notices {
       feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
       pipeline.encoder.lines.line(notice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
+    }
+    for check in orders.checks {
+      feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
+      pipeline.encoder.lines.line(check, timeMs: milliseconds(CLOCK_REALTIME), host: host)
     }
     if orders.stop {
       input.kernel?.unregister()

@@ -50,7 +50,7 @@ package final class Service {
   /// Lines whose path is gone, or which the kernel refuses: told once.
   var inactive: Set<String> = []
   /// What is mounted, as far as the rules have followed.
-  var mounts: Set<Mount> = []
+  var mounts = MountWatch()
   /// Since when they cannot follow.
   var mountsFaultMs: Int64?
   /// When the rules were last looked after.
@@ -101,16 +101,18 @@ package final class Service {
     try TemporaryRules.cleanStale(directory: settings.daemon.runtimeDirectory)
     original = try audit.status()
     kernel = original
-    let input = try openInput()
     memo = KernelMemo(directory: settings.daemon.runtimeDirectory)
     original = memo.originals(now: original)
     let synchronizer = Synchronizer()
     let writer = SegmentWriter(logPolicy, host: host, status: status, sealer: openSealer(), synchronizer: synchronizer)
     try check(writer)
+    let recovery = writer.recover()
+    // from here on records come in, and under load what is not read soon is lost
+    let input = try openInput()
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
-      mounts = Set(mountTable())
+      mounts = MountWatch(mountTable())
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
       // auditd's plugins live with what auditd has set
@@ -120,7 +122,6 @@ package final class Service {
       throw error
     }
 
-    let recovery = writer.recover()
     let writing = Handoff(writer)
     let queue = queue
     let unwritten = Unwritten()
@@ -133,6 +134,8 @@ package final class Service {
     let keeperThread = try startHousekeeper()
     announceStart(recovery)
     let receiverThread = try startReceiver(input)
+    // what takes time is done when the socket is being read
+    followMounts()
     notifyServiceManager("READY=1")
     tellStatus()
     log.notice("started: \(source.rawValue) stream, \(rules.count) rules, logging to \(settings.log.directory)")
@@ -217,7 +220,7 @@ package final class Service {
       }
       if let message = trouble.note(isStalled: queue.depth.stalledBy != nil, nowMs: now) { tell(message) }
       tellStatus()
-      if isAsked { control.answer { statusJSON() } }
+      if isAsked { control.answer(limitBytes: CheckNotice.limitBytes) { reply(to: $0, from: $1) } }
     }
   }
 
@@ -362,6 +365,18 @@ package final class Service {
       queue: queue.depth, log: status.counters,
       logDirectory: settings.log.directory, gaps: gapCounts
     ).json()
+  }
+
+  /// A question for the status has no text; everything else is what a check counted.
+  private func reply(to request: [UInt8], from peer: LocalSocket.Peer) -> [UInt8] {
+    if request.isEmpty { return statusJSON() }
+    guard peer.user == 0, var check = CheckNotice(request: request) else {
+      log.warning("a request of process \(peer.pid), user \(peer.user), was refused")
+      return Array("refused\n".utf8)
+    }
+    check.pid = peer.pid
+    mailbox.post { $0.checks.append(check) }
+    return Array("noted\n".utf8)
   }
 
   private func currentKernel() throws -> KernelStatus {

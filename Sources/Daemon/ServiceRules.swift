@@ -125,25 +125,25 @@ extension Service {
 
   /// Sees to what has been mounted in a watched directory. What fails is tried again at the next look, and is one gap.
   func followMounts() {
-    let table = Set(mountTable())
-    let new = table.subtracting(mounts)
+    let now = MountWatch(mountTable(), below: trees.roots)
+    let new = mounts.news(in: now)
     var lines: [String] = []
     do throws(Failure) {
       if !new.isEmpty {
         var book = try RuleBook(directory: settings.daemon.runtimeDirectory)
-        lines = try book.follow(mounts: new.map(\.point))
+        lines = try book.follow(mounts: new)
       }
     } catch {
       // before the next boot, trying again helps nothing
       let isLocked = kernel.enabled == 2
-      if isLocked { mounts = table }
+      if isLocked { mounts.follow(now) }
       if mountsFaultMs != nil, !isLocked { return }
       log.error("\(Self.mountsFault): \(error)")
       reportMounts("\(Self.mountsFault): \(error)")
       mountsFaultMs = mountsFaultMs ?? rulesSeenMs
       return
     }
-    mounts = table
+    mounts.follow(now)
     if !lines.isEmpty {
       log.notice("something was mounted in a watched directory and is watched from now on: \(lines.briefly)")
       reportMounts("something was mounted in a watched directory: \(lines.briefly)")

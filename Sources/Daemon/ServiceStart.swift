@@ -21,7 +21,7 @@ extension Service {
       source = .plugin
       return RecordInput(try PluginStream.standardInput())
     }
-    let stream = try KernelStream.open(wanted, registered: original.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
+    let stream = try KernelStream.open(wanted, registered: kernel.pid, receiveBufferBytes: settings.source.receiveBufferBytes)
     source = stream.source == .unicast ? .unicast : .multicast
     return RecordInput(stream)
   }

@@ -17,7 +17,7 @@ package struct Filter: Sendable {
   package static var actionNames: [String] { Action.allCases.map { "\($0.name)" } }
 
   /// The words for ``FilterField/action`` that lines about the log itself have.
-  package static let otherActionNames = ["gap", "seal"] + DaemonAction.allCases.map(\.rawValue)
+  package static let otherActionNames = ["gap", "seal", "check"] + DaemonAction.allCases.map(\.rawValue)
 
   /// Whether a line can say `word` as its action: ours or Elastic's, or a record type (`config-change`). Lines of programs that no file change
   /// was made of have the name of their system call, which this cannot know.

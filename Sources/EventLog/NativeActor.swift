@@ -106,11 +106,12 @@ struct ActorCache: ~Copyable, Sendable {
     writer.copy(to: &entries[place].process)
     writer.removeAll()
 
+    let recorded = RecordedNames(text)
     writer.raw("\"user\":{")
-    account("\"id\":", facts.uid, names.user)
+    account(facts.uid, recorded.uid, text, names.user)
     if facts.euid != facts.uid {
       writer.raw(",\"effective\":{")
-      account("\"id\":", facts.euid, names.user)
+      account(facts.euid, recorded.euid, text, names.user)
       writer.raw("}")
     } else {
       writer.raw(",\"effective\":{\"id\":\"")
@@ -118,11 +119,11 @@ struct ActorCache: ~Copyable, Sendable {
       writer.raw("\"}")
     }
     writer.raw(",\"group\":{")
-    account("\"id\":", facts.gid, names.group)
+    account(facts.gid, recorded.gid, text, names.group)
     writer.raw("}")
     if let auid = facts.auid, auid != .max {
       writer.raw(",\"audit\":{")
-      account("\"id\":", auid, names.user)
+      account(auid, recorded.auid, text, names.user)
       writer.raw("}")
     }
     writer.raw("}")
@@ -177,14 +178,15 @@ struct ActorCache: ~Copyable, Sendable {
     writer.string(decoded, 0..<decoded.count)
   }
 
-  private mutating func account(_ label: StaticString, _ id: UInt32, _ name: (UInt32) -> [UInt8]?) {
-    writer.raw(label)
-    writer.raw("\"")
+  private mutating func account(_ id: UInt32, _ recorded: Value, _ text: RawSpan, _ name: (UInt32) -> [UInt8]?) {
+    writer.raw("\"id\":\"")
     writer.integer(id)
     writer.raw("\"")
-    if let text = name(id) {
+    if recorded.isPresent {
+      member(",\"name\":", recorded, text)
+    } else if let name = name(id) {
       writer.raw(",\"name\":")
-      writer.string(text, 0..<text.count)
+      writer.string(name, 0..<name.count)
     }
   }
 }

@@ -22,7 +22,7 @@ extension NativeEncoder {
     lines.raw("\"],\"action\":\"")
     action(event, &typed)
     lines.raw("\",\"outcome\":\"")
-    let success = typed.hasUring ? typed.uring.success : typed.hasSyscall ? typed.syscall.success : .unknown
+    let success = typed.hasUring ? typed.uring.success : typed.hasSyscall ? typed.syscall.success : login.success
     lines.raw(success == .yes ? "success" : success == .no ? "failure" : "unknown")
     lines.raw("\",\"sequence\":")
     lines.integer(UInt64(event.serial))
@@ -33,7 +33,8 @@ extension NativeEncoder {
       lines.raw(userJSON(actor))
     } else {
       lines.raw("}")
-      recordedUser(login)
+      recordedProcess(login, event.text)
+      recordedUser(login, event.text)
     }
     tags(&interpreter, 0, actor)
     appendHost(event)
@@ -62,7 +63,7 @@ extension NativeEncoder {
       lines.raw(",\"session\":")
       lines.integer(session)
     }
-    if success == .no {
+    if success == .no, typed.hasUring || typed.hasSyscall {
       let exit = typed.hasUring ? typed.uring.exit : typed.syscall.exit
       if let name = ErrorName.of(exit) {
         lines.raw(",\"errno\":\"")

@@ -9,6 +9,8 @@ package enum Dataset: String, Sendable {
   case daemon = "fsaudit.daemon"
   /// The kernel's rules changed.
   case rules = "fsaudit.rules"
+  /// What a check of the baseline counted.
+  case check = "fsaudit.check"
   /// What proves later that the lines before it are as they were written.
   case seal = "fsaudit.seal"
 }

@@ -20,6 +20,9 @@ package struct Report: ~Copyable {
     /// The first gaps: when, and what they say.
     var gapMessages: [(ms: Int64?, text: [UInt8])] = []
     var rules: UInt64 = 0
+    /// Checks of the baseline, and what the last one says.
+    var checks: UInt64 = 0
+    var lastCheck: (ms: Int64?, text: [UInt8])?
     var unreadable: UInt64 = 0
   }
 
@@ -71,6 +74,10 @@ package struct Report: ~Copyable {
     if fields.equals(.dataset, "fsaudit.rules", line) {
       totals.rules += 1
       return true
+    }
+    if fields.equals(.dataset, "fsaudit.check", line), let message = fields.text(.message) {
+      totals.checks += 1
+      totals.lastCheck = (ms, line.decoded(message))
     }
     guard fields.equals(.dataset, "fsaudit.gap", line) else { return false }
     totals.gaps += 1

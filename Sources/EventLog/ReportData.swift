@@ -33,13 +33,13 @@ struct ReportData: ~Copyable {
     json.raw(",\"messages\":[")
     for (index, gap) in totals.gapMessages.enumerated() {
       if index > 0 { json.raw(",") }
-      json.raw("{\"time\":")
-      if let ms = gap.ms { json.timestamp(milliseconds: ms) } else { json.raw("null") }
-      json.raw(",\"message\":")
-      json.string(gap.text.span.bytes)
-      json.raw("}")
+      told(gap)
     }
-    json.raw("]}")
+    json.raw("]},\"checks\":{\"count\":")
+    json.integer(totals.checks)
+    json.raw(",\"last\":")
+    if let last = totals.lastCheck { told(last) } else { json.raw("null") }
+    json.raw("}")
     for kind in ReportKind.tables + [.timeline] {
       json.raw(",")
       json.string(kind.rawValue)
@@ -48,6 +48,14 @@ struct ReportData: ~Copyable {
       json.raw("}")
     }
     json.raw("}\n")
+  }
+
+  private mutating func told(_ message: (ms: Int64?, text: [UInt8])) {
+    json.raw("{\"time\":")
+    if let ms = message.ms { json.timestamp(milliseconds: ms) } else { json.raw("null") }
+    json.raw(",\"message\":")
+    json.string(message.text.span.bytes)
+    json.raw("}")
   }
 
   private mutating func open(_ kind: ReportKind, _ report: borrowing Report) {

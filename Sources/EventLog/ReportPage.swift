@@ -50,6 +50,15 @@ struct ReportPage: ~Copyable {
     raw(" of them refused, ")
     number(totals.rules)
     raw(" about rules</p>\n")
+    if let last = totals.lastCheck {
+      raw("<p>Checks of the baseline: ")
+      number(totals.checks)
+      raw(", the last ")
+      if let ms = last.ms { time(ms) }
+      raw(" ")
+      name(last.text)
+      raw("</p>\n")
+    }
     if totals.gaps == 0 {
       raw(origin == .log ? "<p>No gaps: nothing is known to be missing.</p>\n" : "<p>auditd&#39;s log does not tell what was lost.</p>\n")
     } else {

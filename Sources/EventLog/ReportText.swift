@@ -175,6 +175,12 @@ struct ReportText: ~Copyable {
         cells.words(" others")
       }
     }
+    if let last = totals.lastCheck {
+      label("\nChecks")
+      number(totals.checks)
+      cells.words(totals.checks == 1 ? ": " : ", the last: ")
+      told(last)
+    }
     gaps(totals, origin)
     if totals.unreadable > 0 {
       label("\nUnreadable")
@@ -203,6 +209,15 @@ struct ReportText: ~Copyable {
     for _ in length..<12 { cells.words(" ") }
   }
 
+  /// A message, after its time.
+  private mutating func told(_ message: (ms: Int64?, text: [UInt8])) {
+    if let ms = message.ms {
+      clock.second(ms, &cells)
+      cells.words(" ")
+    }
+    cells.name(message.text.span.bytes)
+  }
+
   /// Whether anything was missed.
   private mutating func gaps(_ totals: Report.Totals, _ origin: ReportOrigin) {
     label("\nGaps")
@@ -225,11 +240,7 @@ struct ReportText: ~Copyable {
     }
     for gap in totals.gapMessages {
       cells.words("\n            ")
-      if let ms = gap.ms {
-        clock.second(ms, &cells)
-        cells.words(" ")
-      }
-      cells.name(gap.text.span.bytes)
+      told(gap)
     }
     if totals.gaps > UInt64(totals.gapMessages.count) { cells.words("\n            …") }
   }

@@ -44,7 +44,9 @@ struct TextFormat: ~Copyable {
       actor(fields, line)
     } else if fields.equals(.dataset, "fsaudit.gap", line) {
       gap(fields, line, nowMs)
-    } else if fields.equals(.dataset, "fsaudit.daemon", line) || fields.equals(.dataset, "fsaudit.seal", line) {
+    } else if fields.equals(.dataset, "fsaudit.daemon", line) || fields.equals(.dataset, "fsaudit.check", line)
+      || fields.equals(.dataset, "fsaudit.seal", line)
+    {
       action(fields, line, of: "fsaudit ", .cyan)
       message(fields, line, isPadded: false)
     } else if fields.equals(.dataset, "fsaudit.rules", line) {

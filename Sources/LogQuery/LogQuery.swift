@@ -19,6 +19,9 @@ package struct Question: Sendable {
   package var takesBlocks = false
   /// Whether the asker takes the lines of our own log apart anyway: those that look whole are passed on unread, the log's seals too.
   package var isUnchecked = false
+  /// Whether with ``isUnchecked`` a time since which lines are wanted is one of the log, not of the clock: a line with an earlier time than some line
+  /// before it is wanted, too. Who sets the clock back does not get out of sight.
+  package var isByPlace = false
 
   package init() {}
 }
@@ -55,7 +58,7 @@ package struct LogQuery {
 
   /// Passes on what matches: whole lines with their `\n`, one at a time.
   /// - Throws: what `body` throws, and usage errors for what cannot be asked of these sources.
-  package func run(_ body: (_ lines: RawSpan, _ isGap: Bool) throws(SystemError) -> Void) throws -> Outcome {
+  package func run(_ body: (_ lines: RawSpan) throws(SystemError) -> Void) throws -> Outcome {
     try check()
     var outcome = Outcome()
     var streams: [any LineStream] = []
@@ -70,6 +73,7 @@ package struct LogQuery {
       var selection = Selection(question.filter, life: life)
       selection.isCounting = question.isCounting
       selection.isUnchecked = question.isUnchecked
+      selection.isByPlace = question.isByPlace
       streams.append(stream(source, selection))
     }
     var queues = streams.map { _ in Matches(isReversed: question.isReversed, limit: question.limit) }

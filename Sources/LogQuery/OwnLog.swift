@@ -125,7 +125,11 @@ final class OwnLog: LineStream {
       if !isTorn, looksWhole(line) {
         if prefilter?.occurs(in: block, line: range) == false { return }
         let time = isTimed || isUnchecked || keyMatch != nil ? startTime(line) : nil
-        if isTimed, let time, !filter.covers(time) { return }
+        if isTimed, let time, !filter.covers(time), !selection.isByPlace || time >= selection.newestMs {
+          selection.newestMs = time
+          return
+        }
+        if isTimed, let time { selection.newestMs = max(selection.newestMs, time) }
         if let time, isUnchecked || keyMatch?.holds(in: UnsafeRawBufferPointer(rebasing: block[range])) == true {
           return matches.add(line, timeMs: time, isGap: false)
         }

@@ -12,6 +12,10 @@ struct Selection {
   var isCounting = false
   /// See ``Question/isUnchecked``.
   var isUnchecked = false
+  /// See ``Question/isByPlace``.
+  var isByPlace = false
+  /// The latest time of a line so far.
+  var newestMs = Int64.min
   private(set) var line = LogLine()
 
   init(_ filter: Filter, life: FileLife? = nil, history: NameHistory? = nil) {

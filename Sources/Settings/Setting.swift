@@ -47,6 +47,9 @@ struct Setting {
 
       Setting("directory_map", "max_entries", \.directoryMap.maxEntries, .number(1000...100_000_000, "directories")),
 
+      Setting("check", "trail", \.check.trail, .flag()),
+      Setting("check", "full_every", \.check.fullEvery, .limit("never", .time(.seconds(60) ... .days(3660)))),
+
       Setting("daemon", "state_directory", \.daemon.stateDirectory, .path()),
       Setting("daemon", "runtime_directory", \.daemon.runtimeDirectory, .path()),
       Setting("daemon", "status_interval", \.daemon.statusInterval, .time(.seconds(1) ... .seconds(3600))),

@@ -1,6 +1,6 @@
 import System
 
-/// What the daemon is told by `fsaudit.toml`, validated. Every default stands here and, commented, in `etc/fsaudit.toml`
+/// What the daemon and `fsaudit check` are told by `fsaudit.toml`, validated. Every default stands here and, commented, in `etc/fsaudit.toml`
 /// (a test holds the two together); which file key sets which property, and within which bounds, stands in `Setting.all`.
 ///
 /// A property that bounds something says its unit in its name or is a `Duration`; nil means "no limit".
@@ -10,6 +10,7 @@ package struct Settings: Sendable, Equatable {
   package var log = Log()
   package var seal = Seal()
   package var directoryMap = DirectoryMap()
+  package var check = Check()
   package var daemon = Daemon()
 
   /// The defaults.
@@ -97,6 +98,14 @@ package struct Settings: Sendable, Equatable {
   package struct DirectoryMap: Sendable, Equatable {
     /// Directories remembered.
     package var maxEntries = 500_000
+  }
+
+  /// `[check]`: `fsaudit check`.
+  package struct Check: Sendable, Equatable {
+    /// Whether files are read, too, that the event log tells of, however untouched they look.
+    package var trail = true
+    /// How long ago the last check may be that read every file, before one does again.
+    package var fullEvery: Duration? = .seconds(7 * 86400)
   }
 
   /// `[daemon]`: the process itself.

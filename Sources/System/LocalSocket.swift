@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// A Unix stream socket that answers whoever connects with one text: no request is read, so there is nothing to attack.
+/// A Unix stream socket that answers whoever connects, and may send one short text, with one text.
 package struct LocalSocket: ~Copyable, Sendable {
   package let descriptor: Descriptor
   private let path: String
@@ -29,20 +29,51 @@ package struct LocalSocket: ~Copyable, Sendable {
 
   deinit { unlink(path) }
 
+  /// Who asks.
+  package struct Peer: Sendable {
+    package var pid: Int32 = 0
+    /// The effective uid that it connected with.
+    package var user: UInt32 = .max
+  }
+
+  /// How long a peer may take to send what it has to say, in all; one that sends nothing has nothing to say.
+  private static let patienceMs: Int64 = 100
+
   /// Answers everybody who waits. A peer that does not take its answer at once does not get it: nobody makes the daemon wait.
-  package borrowing func answer(_ text: () -> [UInt8]) {
+  /// - Parameters:
+  ///   - limitBytes: of a request; of a longer one so much, and a byte more, is passed on.
+  ///   - text: the answer to a request, which is empty where the peer only wants to know.
+  package borrowing func answer(limitBytes: Int, _ text: (_ request: [UInt8], _ peer: Peer) -> [UInt8]) {
     while true {
       let number = linux_accept(descriptor.raw, O_CLOEXEC | O_NONBLOCK)
       guard number >= 0 else { return }
-      let peer = Descriptor(adopting: number)
-      let bytes = text()
-      bytes.withUnsafeBytes { _ = send(peer.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let socket = Descriptor(adopting: number)
+      var peer = Peer()
+      if linux_peer(number, &peer.pid, &peer.user) != 0 { continue }
+      let bytes = text(Self.request(number, limitBytes: limitBytes), peer)
+      bytes.withUnsafeBytes { _ = send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
   }
 
+  private static func request(_ number: Int32, limitBytes: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 4096)
+    let end = milliseconds(CLOCK_MONOTONIC) + patienceMs
+    while bytes.count <= limitBytes {
+      var wait = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+      let left = end - milliseconds(CLOCK_MONOTONIC)
+      guard left > 0, poll(&wait, 1, Int32(left)) == 1 else { break }
+      let count = recv(number, &block, min(block.count, limitBytes + 1 - bytes.count), 0)
+      guard count > 0 else { break }
+      bytes += block[..<count]
+    }
+    return bytes
+  }
+
   /// What the process that listens at `path` answers.
+  /// - Parameter request: what it is told; nothing for its status.
   /// - Throws: ETIMEDOUT when it does not within `seconds`: it is stopped, or stuck.
-  package static func ask(_ path: String, seconds: Int) throws(SystemError) -> [UInt8] {
+  package static func ask(_ path: String, _ request: [UInt8] = [], seconds: Int) throws(SystemError) -> [UInt8] {
     let peer = Descriptor(adopting: try call("socket", path) { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0) })
     let number = peer.raw
     var patience = timeval(tv_sec: seconds, tv_usec: 0)
@@ -54,6 +85,12 @@ package struct LocalSocket: ~Copyable, Sendable {
       try withAddress(path) { address, size throws(SystemError) in
         try call("connect", path) { connect(number, address, size) }
       }
+      if !request.isEmpty {
+        // no longer than a socket's buffer: it goes as one
+        _ = try call("send", path) { request.withUnsafeBytes { send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
+      }
+      // there is no more to come
+      try call("shutdown", path) { shutdown(number, Int32(SHUT_WR)) }
       return try peer.readToEnd(limitBytes: 1 << 20)
     } catch {
       throw error.code == .wouldBlock ? SystemError(error.call, path, .timedOut) : error

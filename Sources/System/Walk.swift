@@ -79,11 +79,18 @@ package func cachedInode(_ path: RawSpan) -> UInt64? {
   }
 }
 
+/// The number of the mount that `path` is in, which no later mount gets (STATX_MNT_ID_UNIQUE); nil before Linux 6.8, and where the kernel's
+/// caches do not tell, as ``cachedInode(_:)``.
+package func mountNumber(_ path: [UInt8]) -> UInt64? {
+  var object = linux_object()
+  return linux_cached_object(cString(path), &object) == 0 && object.mount != 0 ? object.mount : nil
+}
+
 private func cString(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
 
 private func examine(_ directory: Int32, _ name: [CChar]) -> WalkedObject? {
   var object = linux_object()
-  guard linux_statx(directory, name, 0, &object) == 0 else { return nil }
+  guard linux_statx(directory, name, 0, linux_mount_id, &object) == 0 else { return nil }
   return WalkedObject(
     inode: object.inode, major: object.device_major, minor: object.device_minor, mount: object.mount, mode: object.mode, links: object.links
   )
@@ -127,6 +134,11 @@ package func mountTable() -> [Mount] {
 /// Each mount's super block device by mount id.
 package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
   Dictionary(mountTable().map { ($0.id, ($0.major, $0.minor)) }) { first, _ in first }
+}
+
+/// Each mounted file system's type by mount id.
+package func mountTypes() -> [UInt64: String] {
+  Dictionary(mountTable().map { ($0.id, String(decoding: $0.type, as: UTF8.self)) }) { first, _ in first }
 }
 
 /// Blank, tab, newline and backslash are `\040` and so on.

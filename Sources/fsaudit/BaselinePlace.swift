@@ -55,12 +55,13 @@ struct ScanArguments: ParsableArguments {
 extension BaselinePlace {
   /// Loads the selection, and runs `body` with what a run needs; progress goes to stderr where that is a terminal.
   func run(
-    _ arguments: ScanArguments, full: Bool, allProcessors: Bool = false,
+    _ arguments: ScanArguments, full: Bool, fullEvery: Duration? = nil, allProcessors: Bool = false,
     _ body: (SelectionConfig, BaselineOptions, ScanObserver) throws(Failure) -> BaselineOutcome
   ) throws(Failure) -> (outcome: BaselineOutcome, durationMs: Int64) {
     let started = milliseconds(CLOCK_MONOTONIC)
     var options = BaselineOptions(database: database)
     options.scan.isFull = full
+    options.fullEveryMs = fullEvery.map { $0.components.seconds * 1000 }
     options.scan.oneFileSystem = arguments.oneFileSystem
     let processors = availableProcessors()
     options.scan.workers = arguments.threads ?? (allProcessors ? processors : max(1, processors - 1))

@@ -26,30 +26,37 @@ struct CheckExplanation {
       defer { complain = { _ in } }
       return try read(sinceMs, complain, body)
     }
-    let dpkg = DpkgRecord(since: sinceMs)
+    let packages = PackageRecords(of: differences, since: sinceMs, complain: System.complain)
     return zip(differences, explanations).map { difference, explanation in
-      Annotation(explanation, package: dpkg.isEmpty ? nil : account(difference, explanation, dpkg))
+      Annotation(explanation, package: packages.account(for: difference, explanation))
     }
   }
 
-  private func account(_ difference: Difference, _ explanation: Explanation, _ dpkg: DpkgRecord) -> PackageChange? {
-    let last = explanation.causes.first
-    if let new = difference.new {
-      // dpkg's database knows contents alone: who changed a file last must not have been somebody else. (A directory is everybody's.)
-      if new.kind != .directory, let last, !last.isDpkg { return nil }
-      return dpkg.account(for: difference.path, digest: packageDigest(of: difference.path), changedMs: new.status.ctime / 1_000_000)
-    }
-    guard let last, last.isDpkg else { return nil }
-    return dpkg.account(forRemovalAt: last.timeMs)
+  /// Which files the log tells of since a time; nil where there is no log. What cannot be read of it is told by ``annotations(of:since:)``.
+  func touchedFiles(since ms: Int64) -> TouchedFiles? {
+    guard let set = try? SegmentSet(directory: log), !set.segments.isEmpty else { return nil }
+    var question = Question()
+    question.isUnchecked = true
+    question.isByPlace = true
+    question.filter.sinceMs = ms
+    var files = TouchedFiles(since: ms)
+    do {
+      let outcome = try query(question, { _ in }).run { line throws(SystemError) in
+        if !files.add(line) { throw SystemError("read", log, .fileTooLarge) }
+      }
+      if outcome.fault != nil || outcome.corrupt + outcome.tooLong > 0 { files.cut() }
+    } catch { files.cut() }
+    return files
   }
 
   /// Whether all of it could be read.
   private func read(_ sinceMs: Int64, _ complain: @escaping (String) -> Void, _ body: (RawSpan) -> Bool) throws -> Bool {
     var question = Question()
     question.isUnchecked = true
+    question.isByPlace = true
     question.filter.sinceMs = sinceMs
     var refused = 0
-    let outcome = try query(question, complain).run { line, _ throws(SystemError) in
+    let outcome = try query(question, complain).run { line throws(SystemError) in
       if !body(line.extracting(droppingLast: 1)) { refused += 1 }
     }
     refused += outcome.corrupt + outcome.tooLong
@@ -62,7 +69,7 @@ struct CheckExplanation {
     question.limit = 1
     var line = LogLine()
     var first: Int64?
-    _ = try? query(question, { _ in }).run { bytes, _ throws(SystemError) in
+    _ = try? query(question, { _ in }).run { bytes throws(SystemError) in
       if first == nil, line.parse(bytes.extracting(droppingLast: 1)) { first = line.timeMs }
     }
     return first
@@ -95,8 +102,4 @@ struct CheckExplanation {
       }
     }
   }
-}
-
-extension Cause {
-  fileprivate var isDpkg: Bool { executable == "/usr/bin/dpkg" }
 }

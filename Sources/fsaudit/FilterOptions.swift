@@ -87,13 +87,13 @@ struct FilterOptions: ParsableArguments {
 
   /// The filter that the options describe. Comma-separated values are alternatives, like repeated options.
   /// - Throws: for a value that no line can match.
-  func filter(_ names: UserNames, nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws(Failure) -> Filter {
+  func filter(nowMs: Int64 = milliseconds(CLOCK_REALTIME)) throws(Failure) -> Filter {
     var filter = Filter()
     for (field, texts) in given where !texts.isEmpty {
       let option = "--\(field.rawValue)"
-      filter.conditions.append(try FilterValues(option, RawArguments.values(of: option, texts)).condition(field, names))
+      filter.conditions.append(try FilterValues(option, RawArguments.values(of: option, texts)).condition(field))
     }
-    for text in RawArguments.values(of: "--not", exclusions) { filter.exclusions.append(try exclusion(text, names)) }
+    for text in RawArguments.values(of: "--not", exclusions) { filter.exclusions.append(try exclusion(text)) }
     if let since { filter.sinceMs = try time("--since", since, nowMs).firstMs }
     if let until { filter.untilMs = try time("--until", until, nowMs).lastMs }
     if let first = filter.sinceMs, let last = filter.untilMs, first > last {
@@ -102,14 +102,14 @@ struct FilterOptions: ParsableArguments {
     return filter
   }
 
-  private func exclusion(_ text: [UInt8], _ names: UserNames) throws(Failure) -> FilterCondition {
+  private func exclusion(_ text: [UInt8]) throws(Failure) -> FilterCondition {
     let parts = text.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, let field = FilterField(rawValue: String(decoding: parts[0], as: UTF8.self)) else {
       throw Failure(
         "--not \(printable(String(decoding: text, as: UTF8.self))) is no filter",
         advice: "write --not user=root, with one of \(FilterField.allCases.map(\.rawValue).joined(separator: ", "))", exit: .usage)
     }
-    return try FilterValues("--not \(field.rawValue)", [Array(parts[1])]).condition(field, names)
+    return try FilterValues("--not \(field.rawValue)", [Array(parts[1])]).condition(field)
   }
 
   private func time(_ option: String, _ text: String, _ nowMs: Int64) throws(Failure) -> TimeExpression {

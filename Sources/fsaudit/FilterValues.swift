@@ -3,14 +3,6 @@ import EventLog
 import Glibc
 import System
 
-/// Where the names of users in the lines come from, which says what a name that this host does not know can mean.
-enum UserNames {
-  /// Looked up on this host while the lines are made: a name that it does not know is in none.
-  case ofThisHost
-  /// Written when the change happened, perhaps on another host: the user may be gone.
-  case ofTheLog
-}
-
 /// The values of one filter option, as bytes: names need not be UTF-8. What no line can match is refused here: silence would pass for
 /// "nothing happened".
 struct FilterValues {
@@ -23,14 +15,14 @@ struct FilterValues {
   }
 
   /// What the values ask for.
-  func condition(_ field: FilterField, _ names: UserNames) throws(Failure) -> FilterCondition {
+  func condition(_ field: FilterField) throws(Failure) -> FilterCondition {
     switch field {
     case .key, .host: try FilterCondition(field, words: words())
     case .comm, .text: try FilterCondition(field, words: present(values))
     case .path, .exe: try FilterCondition(field, globs: globs())
     case .under: try FilterCondition(field, globs: directories())
-    case .user: try FilterCondition(field, words: users(words(), names))
-    case .auid: try loginUsers(names)
+    case .user: try FilterCondition(field, words: users(words()))
+    case .auid: try loginUsers()
     // PID_MAX_LIMIT of a 64-bit kernel
     case .pid, .ppid: try FilterCondition(field, words: numbers(words(), "process", 1...4_194_304))
     case .session: try sessions()
@@ -97,10 +89,10 @@ struct FilterValues {
   private static let unset = ["unset", "-1", "\(UInt32.max)"].map { Array($0.utf8) }
 
   /// Also `unset` and the numbers that the kernel writes for it.
-  private func loginUsers(_ names: UserNames) throws(Failure) -> FilterCondition {
+  private func loginUsers() throws(Failure) -> FilterCondition {
     let words = try words()
     return try FilterCondition(
-      .auid, words: users(words.filter { !Self.unset.contains($0) }, names), wantsUnset: words.contains(where: Self.unset.contains))
+      .auid, words: users(words.filter { !Self.unset.contains($0) }), wantsUnset: words.contains(where: Self.unset.contains))
   }
 
   private func sessions() throws(Failure) -> FilterCondition {
@@ -110,7 +102,7 @@ struct FilterValues {
       wantsUnset: words.contains(where: Self.unset.contains))
   }
 
-  private func users(_ words: [[UInt8]], _ names: UserNames) throws(Failure) -> [[UInt8]] {
+  private func users(_ words: [[UInt8]]) throws(Failure) -> [[UInt8]] {
     var users: [[UInt8]] = []
     for word in words {
       if word.allSatisfy({ (0x30...0x39).contains($0) }) {
@@ -119,12 +111,8 @@ struct FilterValues {
         continue
       }
       if getpwnam(text(word)) == nil {
-        switch names {
-        case .ofThisHost: throw wrong(word, "is no user of this host", "check the name, or give the number")
-        case .ofTheLog:
-          complain(
-            "fsaudit: note: \(option) \(printable(text(word))) is no user of this host now: only lines from when it was one can match")
-        }
+        complain(
+          "fsaudit: note: \(option) \(printable(text(word))) is no user of this host now: only what was logged with that name can match")
       }
       users.append(word)
     }

@@ -22,7 +22,7 @@ struct LogVerifyCommand: ParsableCommand {
       that there is none is a finding. A copy of a log tells that by an anchor alone. What came after the newest seal, nothing vouches for.
 
         fsaudit log verify --key /media/usb/web-1.key
-        fsaudit log verify --log /mnt/copy --key web-1.key --anchor "$(tail -n 1 web-1.seals)" --json
+        fsaudit log verify --log /mnt/copy --anchor "$(tail -n 1 web-1.seals)"
 
       Exit status: 0 nothing speaks against the log, and the text says what proves that; 1 it is not, or has no seals; 2 a key or an anchor is malformed; \
       3 not permitted; 5 it cannot be read.

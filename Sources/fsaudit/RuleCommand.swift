@@ -68,6 +68,9 @@ struct RuleAdd: ParsableCommand {
       --allow-lock permits -e 2 (locked until reboot), --allow-panic permits -f 2. --config names the daemon's settings, where it runs with others \
       than /etc/fsaudit/fsaudit.toml.
 
+        fsaudit rule add -w /etc/ssh -p wa -k ssh
+        fsaudit rule add -a always,exit -F arch=b64 -S mount -S umount2 -k mounts
+
       Exit status: 0 the rule is there (also when fsaudit had added it before), 2 it is malformed, 3 not permitted, 4 the kernel refused it.
       """)
 

@@ -17,6 +17,9 @@ struct RuleLoad: ParsableCommand {
       Files without any rule, or a directory without *.rules, would remove all that the last load added: that is refused without --allow-empty. \
       A path that does not exist is always an error.
 
+        fsaudit rule load --dry-run
+        fsaudit rule load /etc/audit/rules.d
+
       Exit status: 0 the rules are loaded, 2 a line is malformed or there is no rule, 3 not permitted, 4 the kernel refused a line, 5 a file \
       cannot be read.
       """)
@@ -75,7 +78,12 @@ struct RuleCheckCommand: ParsableCommand {
     abstract: "Look for errors and costs in rule files. Needs no root and changes nothing.",
     discussion: """
       Prints what it finds as FILE:LINE: error, warning or note. Several files are taken as one set of rules in this order, so that duplicates and rules that \
-      an earlier one leaves nothing to are seen. Exit status: 0 nothing but notes, 1 errors or warnings, 5 a file cannot be read.
+      an earlier one leaves nothing to are seen.
+
+        fsaudit rule check
+        fsaudit rule check my.rules
+
+      Exit status: 0 nothing but notes, 1 errors or warnings, 5 a file cannot be read.
       """)
 
   @Argument(help: "Files, or directories of *.rules (default: the settings' rules directory, /etc/fsaudit/rules.d).")

@@ -17,7 +17,7 @@ struct SearchCommand: ParsableCommand {
       Values of one filter are alternatives, different filters must all agree. Gaps in the log are shown with every answer about their time.
 
         fsaudit search --key ssh --since yesterday
-        fsaudit search --under /etc --user alice --not action=chmod --reverse --limit 20
+        fsaudit search --under /etc --not action=chmod --reverse --limit 10
         fsaudit search --follow-file /srv/report.txt --format json
         fsaudit search --audit-log /var/log/audit/audit.log --path /etc/shadow --format raw
         zcat old.gz | fsaudit search --audit-log - --action delete --count

@@ -15,6 +15,10 @@ struct TailCommand: ParsableCommand {
 
       \(textLegend)
 
+        fsaudit tail -f
+        fsaudit tail -n 50 --under /etc
+        fsaudit tail --since 1h --result failure --format long
+
       Exit status: 0 also where nothing matches, 2 a filter is malformed, 3 the log may not be read, 5 it is not there, or some of it cannot be \
       read (a line without a filter is shown as it is, and stderr tells how many there were).
       """)
@@ -42,7 +46,7 @@ struct TailCommand: ParsableCommand {
   }
 
   func run() throws {
-    let filter = try filters.filter(.ofTheLog)
+    let filter = try filters.filter()
     // Ctrl-C is how one leaves `tail -f`: not an error. Blocked from here on, and read below.
     let signals = try Signals([SIGINT, SIGTERM])
     var follower = LogFollower(directory: log.directory)

@@ -37,6 +37,21 @@ import Testing
     }
   }
 
+  /// What the help shows can be typed as it stands. Here there is no log and no file of that name, which is another error.
+  @Test(arguments: ["search", "report", "tail", "rule check", "baseline show", "baseline list", "baseline path-check", "check"])
+  func examplesOfTheHelp(command: String) throws {
+    let directory = try TemporaryDirectory()
+    let help = try run(fsauditBinary, command.split(separator: " ").map(String.init) + ["--help"]).text
+    let examples = help.split(separator: "\n").filter { $0.hasPrefix("  fsaudit \(command)") && !$0.contains(" -f") }
+    #expect(examples.count > 1, "\(command)")
+    for example in examples {
+      let script = "fsaudit() { '\(fsauditBinary)' \"$@\"; }; cd '\(directory.path)'; \(example) < /dev/null"
+      let answer = try run(
+        "unshare", ["-m", "bash", "-c", "mount -t tmpfs none /var; mount -t tmpfs none /etc/fsaudit 2> /dev/null; \(script)"])
+      #expect(answer.status != (command == "check" ? 17 : 2) && answer.status < 64, "\(example): \(answer.status) \(answer.errorText)")
+    }
+  }
+
   /// ArgumentParser leaves the options' texts out of a narrow help, and traps in a debug build.
   @Test(arguments: ["-3", "0", "1", "10", "26", "27"]) func aNarrowTerminalStillGetsTheWholeHelp(columns: String) throws {
     for command in try commands() {

@@ -39,10 +39,11 @@ extension KernelTests {
         try daemon.wait { $0.integer("gaps.coverage") == 1 }
         #expect(try kernelRules().count == before)
         try run("touch", ["\(place)/new"])
-        // something else at the same place
+        // something else at the same place, before the daemon can look
+        daemon.signal(SIGSTOP)
         try #require(try run("umount", [place]).status == 0)
-        usleep(500_000)
         try #require(try run("mount", ["-t", "tmpfs", "none", place]).status == 0)
+        daemon.signal(SIGCONT)
         try daemon.wait { $0.integer("gaps.coverage") == 2 }
         try run("touch", ["\(place)/newer"])
         try daemon.settle()

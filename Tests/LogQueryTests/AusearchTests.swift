@@ -27,12 +27,12 @@ import Testing
     try ask([.audit(files: [log])]) { ($0.filter.conditions, $0.wantsRecords) = (conditions, true) }.serials
   }
 
-  /// The different values of a field in the log's SYSCALL records.
+  /// The different values of a field in the log's SYSCALL records, and in those that user space writes of logins and accounts.
   private func values(_ log: String, _ field: String) throws -> Set<String> {
     let text = String(decoding: try contents(of: log, limitBytes: 1 << 26), as: UTF8.self)
     var values: Set<String> = []
-    for line in text.split(separator: "\n") where line.contains("type=SYSCALL") {
-      for word in line.split(whereSeparator: { $0 == " " || $0 == "\u{1d}" }) where word.hasPrefix(field + "=") {
+    for line in text.split(separator: "\n") where line.contains("type=SYSCALL") || line.contains("msg='op=") {
+      for word in line.split(whereSeparator: { $0 == " " || $0 == "\u{1d}" || $0 == "'" }) where word.hasPrefix(field + "=") {
         values.insert(String(word.dropFirst(field.count + 1)))
       }
     }

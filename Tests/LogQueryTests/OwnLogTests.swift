@@ -67,6 +67,21 @@ import Testing
     }
   }
 
+  /// Where the clock was set back, the lines' order tells what was later.
+  @Test func sinceAPlace() throws {
+    let lines = [(1, 0), (2, 10_000), (3, 5000), (4, 20_000), (5, 1)].map { line($0.0, start + $0.1) }
+    try directory.write(SegmentName.live, lines.joined())
+    func serials(_ change: (inout Question) -> Void) throws -> [UInt32?] {
+      try ask([source]) {
+        $0.filter.sinceMs = start + 15_000
+        change(&$0)
+      }.lines.map { parsed($0).sequence }
+    }
+    #expect(try serials { _ in } == [4])
+    #expect(try serials { $0.isUnchecked = true } == [4])
+    #expect(try serials { ($0.isUnchecked, $0.isByPlace) = (true, true) } == [3, 4, 5])
+  }
+
   @Test func segmentsOfAnotherTimeAreNotOpened() throws {
     let names = [0, 1, 2, 3].map { SegmentName(timeMs: start + $0 * 3_600_000, firstSerial: 1).fileName }
     for (index, name) in names.enumerated() { try directory.write(name, index == 2 ? line(7, start + 7_300_000) : "damaged\n") }

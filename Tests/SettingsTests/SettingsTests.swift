@@ -33,6 +33,9 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
       queue_size = "1MiB"
       [directory_map]
       max_entries = 1000
+      [check]
+      trail = false
+      full_every = "never"
       [daemon]
       state_directory = "/s"
       runtime_directory = "/t"
@@ -47,6 +50,7 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
       keepSizeBytes: 1 << 20, compress: .none, compressLevel: 19, sync: .batch, syncInterval: .milliseconds(10),
       queueSizeBytes: 1 << 20)
     expected.directoryMap.maxEntries = 1000
+    expected.check = .init(trail: false, fullEvery: nil)
     expected.daemon = .init(
       stateDirectory: "/s", runtimeDirectory: "/t", statusInterval: .seconds(3600), logLevel: .debug)
     #expect(settings == expected)
@@ -75,7 +79,7 @@ private func parse(_ text: String) throws -> Settings { try Settings.parse(Array
     ("[source]\nlog_level = \"info\"", "f.toml:2: unknown setting log_level in [source]: it belongs in [daemon]"),
     ("keep_count = 3", "f.toml:1: unknown setting keep_count: it belongs in [log]"),
     ("[logs]", "f.toml:1: unknown section [logs]: did you mean log?"),
-    ("\n[zzzzzzzzz]", "f.toml:2: unknown section [zzzzzzzzz]: the sections are daemon, directory_map, log, rules, seal, source"),
+    ("\n[zzzzzzzzz]", "f.toml:2: unknown section [zzzzzzzzz]: the sections are check, daemon, directory_map, log, rules, seal, source"),
     ("[rules]\nwhatever_this_is = 1", "f.toml:2: unknown setting whatever_this_is in [rules]: the settings are directory, unload_on_stop"),
     ("log = 3", "f.toml:1: log is a section: write [log]"),
     ("logg.a = 3", "f.toml:1: unknown section [logg]: did you mean log?"),

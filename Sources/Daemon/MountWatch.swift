@@ -1,0 +1,39 @@
+import System
+
+/// What is mounted, as far as the rules have followed.
+struct MountWatch {
+  private var table: Set<Mount>
+  /// By mount point, of those that a rule watches: a mount gets all that the table tells from the one that was there before it, if nothing
+  /// else was mounted between the two.
+  private var numbers: [[UInt8]: UInt64]
+
+  /// - Parameters:
+  ///   - roots: the trees that the rules watch.
+  ///   - number: ``mountNumber(_:)``.
+  init(_ table: [Mount] = [], below roots: [[UInt8]] = [], number: ([UInt8]) -> UInt64? = mountNumber) {
+    self.table = Set(table)
+    numbers = [:]
+    for mount in self.table where roots.contains(where: { Self.isBelow(mount.point, $0) }) { numbers[mount.point] = number(mount.point) }
+  }
+
+  /// The points of `later` at which something is mounted that was not.
+  func news(in later: MountWatch) -> [[UInt8]] {
+    later.table.filter { mount in
+      if !table.contains(mount) { return true }
+      // one that is not known may be the same
+      guard let old = numbers[mount.point], let new = later.numbers[mount.point] else { return false }
+      return old != new
+    }.map(\.point)
+  }
+
+  /// Goes on to `later`. A number that could not be told this time stays, as long as the mount does.
+  mutating func follow(_ later: MountWatch) {
+    let points = Set(later.table.intersection(table).map(\.point))
+    numbers = later.numbers.merging(numbers.filter { points.contains($0.key) }) { new, _ in new }
+    table = later.table
+  }
+
+  private static func isBelow(_ path: [UInt8], _ directory: [UInt8]) -> Bool {
+    path.starts(with: directory) && (directory.last == UInt8(ascii: "/") || path.dropFirst(directory.count).first == UInt8(ascii: "/"))
+  }
+}
