@@ -71,6 +71,9 @@ package struct SyscallSet: Hashable, Sendable {
 
   /// Whether every member of `other` is one of this set.
   package func isSuperset(of other: SyscallSet) -> Bool { zip(words, other.words).allSatisfy { $0 | $1 == $0 } }
+
+  /// Whether the two have a member in common.
+  func intersects(_ other: SyscallSet) -> Bool { zip(words, other.words).contains { $0 & $1 != 0 } }
 }
 
 /// One condition of a rule.

@@ -45,7 +45,7 @@ extension Annotation {
     if let package { lines.append("package \(printable(package.text))") }
     if !explanation.reason.isEmpty { lines.append("because: \(printable(explanation.reason))") }
     lines += explanation.causes.map { "by " + $0.text }
-    self.init(verdict: explanation.verdict.rawValue, lines: lines, json: Self.json(explanation, package))
+    self.init(verdict: explanation.verdict.rawValue, lines: lines, json: Self.json(explanation, package), package: package)
   }
 
   private static func json(_ explanation: Explanation, _ package: PackageChange?) -> [UInt8] {
@@ -94,14 +94,4 @@ extension Cause {
     if !keys.isEmpty { text += ", key " + printable(keys.joined(separator: ", ")) }
     return text
   }
-}
-
-/// The MD5 of a file's content in hexadecimal, to compare with a package's; nil where it cannot be read.
-package func packageDigest(of path: [UInt8]) -> String? {
-  let descriptor = openForReading(AT_FDCWD, path.map { CChar(bitPattern: $0) } + [0])
-  if descriptor < 0 { return nil }
-  defer { close(descriptor) }
-  var reader = FileReader()
-  let result = reader.read(HashJob(descriptor: descriptor, digests: .md5, prefixBytes: nil, keepBytes: 0, slot: 0))
-  return result.digests?.lazy.compactMap { $0 }.first.map { hexadecimal($0) }
 }

@@ -9,8 +9,12 @@ package struct Annotation: Sendable {
   package var lines: [String]
   /// A JSON value, the member `explanation` of the JSON report.
   package var json: [UInt8]
+  /// Whose installation accounts for the difference.
+  package var package: PackageChange?
 
-  package init(verdict: String, lines: [String], json: [UInt8]) { (self.verdict, self.lines, self.json) = (verdict, lines, json) }
+  package init(verdict: String, lines: [String], json: [UInt8], package: PackageChange? = nil) {
+    (self.verdict, self.lines, self.json, self.package) = (verdict, lines, json, package)
+  }
 }
 
 /// The result of a check or update, for people or as JSON.
@@ -20,9 +24,14 @@ package struct CheckReport {
   /// One a difference, in their order; empty where there are none.
   private let annotations: [Annotation]
   private let durationMs: Int64
+  private let foldsPackages: Bool
 
-  package init(_ outcome: BaselineOutcome, database: String, durationMs: Int64, annotations: [Annotation] = []) {
+  /// - Parameter foldsPackages: the text has one line for all differences of a package, but for those that nothing explains.
+  package init(
+    _ outcome: BaselineOutcome, database: String, durationMs: Int64, annotations: [Annotation] = [], foldsPackages: Bool = false
+  ) {
     (self.outcome, self.database, self.durationMs, self.annotations) = (outcome, database, durationMs, annotations)
+    self.foldsPackages = foldsPackages
   }
 
   /// Writes it as text: the summary, then each difference with its attributes.
@@ -46,8 +55,25 @@ package struct CheckReport {
     for (verdict, number) in verdicts { try output.line("\(padded(verdict, 12))\(number)") }
     if outcome.differences.isEmpty { return }
     try output.line("")
+    var folded: [(package: PackageChange, kinds: [Difference.Kind])] = []
     for (index, difference) in outcome.differences.enumerated() {
-      try write(difference, index < annotations.count ? annotations[index] : nil, &output)
+      let annotation = index < annotations.count ? annotations[index] : nil
+      guard foldsPackages, let package = annotation?.package, annotation?.verdict != Verdict.unexplained.rawValue else {
+        try write(difference, annotation, &output)
+        continue
+      }
+      if let known = folded.firstIndex(where: { $0.package == package }) {
+        folded[known].kinds.append(difference.kind)
+      } else {
+        folded.append((package, [difference.kind]))
+      }
+    }
+    for (package, kinds) in folded {
+      let counts = Difference.Kind.allCases.compactMap { kind in
+        let count = kinds.count { $0 == kind }
+        return count > 0 ? "\(count) \(kind.rawValue)" : nil
+      }
+      try output.line("package  \(printable(package.text)): \(counts.joined(separator: ", "))")
     }
   }
 

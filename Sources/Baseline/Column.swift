@@ -14,11 +14,10 @@ struct Column: Sendable {
     Column(name: name, type: "INTEGER NOT NULL", write: { $0.bind($1, get($2.status)) }, read: { set(&$2.status, $0.integer($1)) })
   }
 
-  private static func text(_ name: String, _ path: WritableKeyPath<Facts, String?> & Sendable) -> Column {
-    Column(
-      name: name, type: "TEXT",
-      write: { $0.bind(text: $1, $2[keyPath: path]) },
-      read: { $2[keyPath: path] = $0.text($1) })
+  private static func text(
+    _ name: String, _ get: @escaping @Sendable (Facts) -> String?, _ set: @escaping @Sendable (inout Facts, String?) -> Void
+  ) -> Column {
+    Column(name: name, type: "TEXT", write: { $0.bind(text: $1, get($2)) }, read: { set(&$2, $0.text($1)) })
   }
 
   /// What an unchanged file is recognised by comes first: the rest of a row is then not even decoded.
@@ -50,7 +49,8 @@ struct Column: Sendable {
         name: "link", type: "",
         write: { if let link = $2.link { $0.bind(name: $1, link) } else { $0.bind($1, nil) } },
         read: { $2.link = $0.bytes($1) }),
-      text("acl", \.acl), text("xattrs", \.xattrs), text("selinux", \.selinux),
+      text("acl", { $0.acl }, { $0.acl = $1 }), text("xattrs", { $0.xattrs }, { $0.xattrs = $1 }),
+      text("selinux", { $0.selinux }, { $0.selinux = $1 }),
       Column(
         name: "capabilities", type: "BLOB",
         write: { $0.bind(blob: $1, $2.capabilities) },

@@ -28,22 +28,22 @@ final class Digester {
     let method: OpaquePointer
   }
 
-  private let lanes: [Int: Lane]
+  /// In the order of ``Digest/all``.
+  private let lanes: [Lane?]
+  private var attributes: Attributes = []
   private var wanted: [Int] = []
   private var failed = false
 
   init() {
-    var lanes: [Int: Lane] = [:]
-    for (index, digest) in Digest.all.enumerated() {
+    lanes = Digest.all.map { digest in
       // fetched once: looking a method up costs more than hashing a small file
-      guard let method = EVP_MD_fetch(nil, digest.algorithm, nil), let context = EVP_MD_CTX_new() else { continue }
-      lanes[index] = Lane(context: context, method: method)
+      guard let method = EVP_MD_fetch(nil, digest.algorithm, nil), let context = EVP_MD_CTX_new() else { return nil }
+      return Lane(context: context, method: method)
     }
-    self.lanes = lanes
   }
 
   deinit {
-    for lane in lanes.values {
+    for case let lane? in lanes {
       EVP_MD_CTX_free(lane.context)
       EVP_MD_free(lane.method)
     }
@@ -62,7 +62,10 @@ final class Digester {
   /// Starts anew.
   func begin(_ attributes: Attributes) {
     failed = false
-    wanted = Digest.all.indices.filter { attributes.contains(Digest.all[$0].attribute) }
+    if attributes != self.attributes {
+      self.attributes = attributes
+      wanted = Digest.all.indices.filter { attributes.contains(Digest.all[$0].attribute) }
+    }
     for index in wanted {
       guard let lane = lanes[index], EVP_DigestInit_ex2(lane.context, lane.method, nil) == 1 else {
         failed = true
@@ -78,18 +81,26 @@ final class Digester {
     }
   }
 
-  /// The digests of what was added so far, in the order of ``Digest/all``; more can be added afterwards. Nil where libcrypto failed.
-  func values() -> [[UInt8]?]? {
-    if failed { return nil }
-    var result = [[UInt8]?](repeating: nil, count: Digest.all.count)
+  /// The digests of all that was added, in the order of ``Digest/all``. Nil where libcrypto failed.
+  func finish() -> [[UInt8]?]? { values { $0.context } }
+
+  /// The same of what was added so far; more can be added afterwards.
+  func valuesSoFar() -> [[UInt8]?]? {
     guard let copy = EVP_MD_CTX_new() else { return nil }
     defer { EVP_MD_CTX_free(copy) }
+    return values { EVP_MD_CTX_copy_ex(copy, $0.context) == 1 ? copy : nil }
+  }
+
+  private func values(_ context: (Lane) -> OpaquePointer?) -> [[UInt8]?]? {
+    if failed { return nil }
+    var result = Facts.noDigests
     for index in wanted {
-      guard let lane = lanes[index], EVP_MD_CTX_copy_ex(copy, lane.context) == 1 else { return nil }
-      var value = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-      var length: UInt32 = 0
-      guard EVP_DigestFinal_ex(copy, &value, &length) == 1 else { return nil }
-      value.removeSubrange(Int(length)...)
+      guard let context = lanes[index].flatMap(context) else { return nil }
+      let value = [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { buffer, count in
+        var length: UInt32 = 0
+        if EVP_DigestFinal_ex(context, buffer.baseAddress, &length) == 1 { count = Int(length) }
+      }
+      if value.isEmpty { return nil }
       result[index] = value
     }
     return result

@@ -18,10 +18,8 @@ package struct Explainer {
 
   /// When the baseline was made, milliseconds since 1970: what was before is no cause.
   private let sinceMs: Int64
-  /// The keys of the rules that cover a path now; nil where none does.
-  private let keys: (_ path: [UInt8]) -> [String]?
+  private let watching: (_ path: [UInt8]) -> Watching
   private let beginsMs: Int64?
-  private let blindness: String?
   private var trail = Trail()
   private var line = LogLine()
   /// The latest time of a line so far.
@@ -36,15 +34,11 @@ package struct Explainer {
   ///   - since: when the baseline was made, milliseconds since 1970.
   ///   - beginsMs: the time of the log's first line; nil where it has none.
   ///   - isRunning: whether the daemon runs now; what happened since the log's last line is unknown otherwise.
-  ///   - keys: the keys of the rules that cover a path now, "" for a rule without any; nil where none does.
-  ///   - blindness: why nobody can say which rules there are, if so.
-  package init(
-    since sinceMs: Int64, beginsMs: Int64?, isRunning: Bool, keys: @escaping (_ path: [UInt8]) -> [String]?, blindness: String? = nil
-  ) {
+  ///   - watching: whether the rules that there are now watch a path.
+  package init(since sinceMs: Int64, beginsMs: Int64?, isRunning: Bool, watching: @escaping (_ path: [UInt8]) -> Watching) {
     self.sinceMs = sinceMs
     self.beginsMs = beginsMs
-    self.keys = keys
-    self.blindness = blindness
+    self.watching = watching
     if !isRunning { addHole(.max, "fsaudit is not running now") }
   }
 
@@ -217,8 +211,11 @@ package struct Explainer {
 
   /// Why the trail cannot have seen everything that was done to the path since the baseline; nil where it has.
   private func whyUnknown(_ subject: Subject) -> String? {
-    if let blindness { return blindness }
-    guard let keys = keys(subject.path) else { return "no rule watches it" }
+    let keys: [String]
+    switch watching(subject.path) {
+    case .lacking(let reason): return reason
+    case .whole(let found): keys = found
+    }
     guard let beginsMs else { return "the log is empty" }
     if beginsMs > sinceMs { return "the log begins after the baseline was made" }
     if let late = keys.compactMap({ loaded[$0] }).max() {

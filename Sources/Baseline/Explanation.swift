@@ -63,6 +63,14 @@ package enum Verdict: String, Sendable, CaseIterable {
   case uncovered
 }
 
+/// Whether rules watch a path now.
+package enum Watching: Sendable {
+  /// All that is done to it; the keys of the rules that do, "" for a rule without any.
+  case whole(keys: [String])
+  /// Not, or not wholly: why.
+  case lacking(String)
+}
+
 /// One change of the trail that had a part in a difference.
 package struct Cause: Sendable, Equatable {
   package var timeMs: Int64

@@ -68,7 +68,8 @@ struct AttributeReader {
       let start = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
       return descriptor < 0 ? llistxattr(path, start, buffer.count) : flistxattr(descriptor, start, buffer.count)
     }
-    if count >= 0 { return .success(buffer[..<count].split(separator: 0).map(Array.init)) }
+    if count == 0 { return .success([]) }
+    if count > 0 { return .success(buffer[..<count].split(separator: 0).map(Array.init)) }
     // a file system without them, or one that is gone has none
     return errno == ENOTSUP || errno == ENOENT ? .success([]) : .failure(errno)
   }

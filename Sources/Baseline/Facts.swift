@@ -19,7 +19,10 @@ package struct Facts: Sendable {
   /// The inode's flags (FS_IOC_GETFLAGS).
   package var inodeFlags: UInt32?
   /// In the order of ``Digest/all``; nil where it is not wanted or the file could not be read.
-  package var digests: [[UInt8]?] = Array(repeating: nil, count: Digest.all.count)
+  package var digests = Facts.noDigests
+
+  /// One array for all: a copy costs no memory until it is changed.
+  static let noDigests = [[UInt8]?](repeating: nil, count: Digest.all.count)
 
   package init(attributes: Attributes, descends: Bool, status: linux_status) {
     (self.attributes, self.descends, self.status) = (attributes, descends, status)

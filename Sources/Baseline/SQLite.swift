@@ -15,7 +15,11 @@ final class Database {
     case create
   }
 
+  /// Before the first call: how much memory there is in use is counted under a lock, at each allocation, for nobody.
+  private static let isSetUp: Bool = sqlite_count_no_memory() == SQLITE_OK
+
   init(_ path: String, _ access: Access) throws(Failure) {
+    _ = Self.isSetUp
     self.path = path
     var opened: OpaquePointer?
     var flags = SQLITE_OPEN_NOMUTEX
@@ -42,6 +46,9 @@ final class Database {
     path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
   }
 
+  /// Makes an error of a value that is longer: for a database that is not ours.
+  func limitValues(bytes: Int) { sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Int32(clamping: bytes)) }
+
   /// Runs statements that give no rows.
   func run(_ sql: String) throws(Failure) {
     if sqlite3_exec(handle, sql, nil, nil, nil) != SQLITE_OK { throw failure() }
@@ -55,6 +62,9 @@ final class Database {
     }
     return Statement(compiled, self)
   }
+
+  /// The id of the row that was added last.
+  var lastRow: Int64 { sqlite3_last_insert_rowid(handle) }
 
   /// The one number that a query gives; 0 where it gives none.
   func integer(_ sql: String) throws(Failure) -> Int64 {

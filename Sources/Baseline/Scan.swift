@@ -56,7 +56,12 @@ final class ScannedDirectory {
 
   /// The path of an entry.
   func path(of name: some Collection<UInt8>) -> [UInt8] {
-    path.isEmpty ? Array(name) : path == [UInt8(ascii: "/")] ? path + name : path + [UInt8(ascii: "/")] + name
+    var result: [UInt8] = []
+    result.reserveCapacity(path.count + 1 + name.count)
+    result += path
+    if !path.isEmpty, path.last != UInt8(ascii: "/") { result.append(UInt8(ascii: "/")) }
+    result += name
+    return result
   }
 }
 
@@ -91,7 +96,9 @@ package final class Scan {
   var skipped: Set<[UInt8]> = []
   private let touched: Set<UInt64>
   let pool: HashPool
+  /// Files that are being read, by the slot of their job; and the slots that are free.
   var pending: [PendingFile?] = []
+  var freeSlots: [Int] = []
   var attributes = AttributeReader()
   /// Rows are being read: what is to be written waits here.
   var isReadingRows = false
@@ -114,6 +121,7 @@ package final class Scan {
     (self.report, self.progress) = (report, progress)
     pool = HashPool(workers: options.workers)
     pending = Array(repeating: nil, count: pool.limit)
+    freeSlots = Array(pending.indices)
   }
 
   deinit {

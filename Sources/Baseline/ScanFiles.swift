@@ -3,12 +3,16 @@ import Glibc
 import System
 import SystemPackage
 
-/// A file that is being read.
-struct PendingFile {
-  var directory: ScannedDirectory
-  var name: [UInt8]
+/// A file that is being read. (A class: facts are large, and moving them about costs more than one piece of memory.)
+final class PendingFile {
+  let directory: ScannedDirectory
+  let name: [UInt8]
   var facts: Facts
-  var old: Facts?
+  let old: Facts?
+
+  init(directory: ScannedDirectory, name: [UInt8], facts: Facts, old: Facts?) {
+    (self.directory, self.name, self.facts, self.old) = (directory, name, facts, old)
+  }
 }
 
 /// A row to be written.
@@ -39,7 +43,13 @@ extension Scan {
       decision = early
     }
     var status = linux_status()
-    guard linux_status_of(level.descriptor, name, &status) == 0 else {
+    // what is to be read is opened first, and then asked itself: nothing can come between, and its name is looked up once
+    let descriptor =
+      listed == .regular && decision?.attributes?.isDisjoint(with: Attributes.hashes) == false
+      ? openForReading(level.descriptor, name) : -1
+    var isKept = false
+    defer { if descriptor >= 0, !isKept { close(descriptor) } }
+    guard (descriptor < 0 ? linux_status_of(level.descriptor, name, &status) : linux_status_of(descriptor, "", &status)) == 0 else {
       if errno != ENOENT { skip(path, errno, "it could not be examined") }
       return
     }
@@ -49,7 +59,8 @@ extension Scan {
     guard let attributes = final.attributes else { return }
     count(status)
     let facts = Facts(attributes: attributes, descends: kind == .directory && final.descends, status: status)
-    try gather(facts, name, Array(bytes), old: nil, needsContent: true, level)
+    isKept = kind == .regular
+    try gather(facts, name, Array(bytes), old: nil, needsContent: true, level, descriptor: isKept ? descriptor : -1)
   }
 
   private func decide(_ path: [UInt8], _ kind: FileKind, _ status: linux_status) -> Decision {
@@ -82,8 +93,10 @@ extension Scan {
   }
 
   /// Reads what else is wanted of an object, and hands it on: at once, or when its content has been read.
+  /// - Parameter open: the object, where it is open for its content to be read, and what is known is known of it.
   private func gather(
-    _ known: Facts, _ name: UnsafePointer<CChar>, _ key: [UInt8], old: Facts?, needsContent: Bool, _ level: ScanLevel
+    _ known: Facts, _ name: UnsafePointer<CChar>, _ key: [UInt8], old: Facts?, needsContent: Bool, _ level: ScanLevel,
+    descriptor open: Int32 = -1
   ) throws(Failure) {
     var facts = known
     var digests: Attributes = facts.kind == .regular ? facts.attributes.intersection(Attributes.hashes) : []
@@ -92,8 +105,8 @@ extension Scan {
     // FS_IOC_GETFLAGS needs the file open; of a device or pipe that would do something
     let hasFlags = facts.attributes.contains(.e2fsattrs) && (facts.kind == .regular || facts.kind == .directory)
     if !reads, let old { facts.digests = zip(Digest.all, old.digests).map { facts.attributes.contains($0.attribute) ? $1 : nil } }
-    var descriptor: Int32 = -1
-    if reads || hasFlags {
+    var descriptor = open
+    if descriptor < 0, reads || hasFlags {
       descriptor = openForReading(level.descriptor, name, facts.kind == .directory ? O_DIRECTORY : 0)
       if descriptor < 0 {
         if errno == ENOENT { return try miss(key, old, level.directory) }
@@ -113,32 +126,38 @@ extension Scan {
         let flags = linux_inode_flags(descriptor)
         facts.inodeFlags = flags < 0 ? nil : UInt32(truncatingIfNeeded: flags)
       }
-      if reads { return try read(descriptor, digests, PendingFile(directory: level.directory, name: key, facts: facts, old: old)) }
+      if reads {
+        return try read(
+          descriptor, open < 0 ? nil : facts.status, digests, PendingFile(directory: level.directory, name: key, facts: facts, old: old))
+      }
       close(descriptor)
     }
     try settle(facts, old, level.directory, key, prefix: nil)
   }
 
   /// Queues a file to be hashed; settles others while the queue is full.
-  private func read(_ descriptor: Int32, _ digests: Attributes, _ file: PendingFile) throws(Failure) {
+  /// - Parameter status: what the descriptor says of itself, where it has been asked.
+  private func read(_ descriptor: Int32, _ status: linux_status?, _ digests: Attributes, _ file: PendingFile) throws(Failure) {
     while pool.isFull { try settle() }
-    guard let slot = pending.firstIndex(where: { $0 == nil }) else { return }
+    guard let slot = freeSlots.popLast() else { return }
     pending[slot] = file
     let grows = file.facts.attributes.contains(.growing) && file.old?.attributes.contains(.growing) == true
     let prefix = grows ? file.old.map(\.status.size) : nil
     let policy = ContentPolicy(limitBytes: options.diffBytes)
     let keeps = policy.limitBytes > 0 && file.directory.isOpen && policy.allows(file.directory.path(of: file.name), file.facts.status)
-    let job = HashJob(descriptor: descriptor, digests: digests, prefixBytes: prefix, keepBytes: keeps ? policy.limitBytes : 0, slot: slot)
+    let job = HashJob(
+      descriptor: descriptor, status: status, digests: digests, prefixBytes: prefix, keepBytes: keeps ? policy.limitBytes : 0, slot: slot)
     do { try pool.add(job) } catch {
       throw error.failure()
     }
   }
 
-  /// Takes the files that have been read; waits for one.
+  /// Takes the files that have been read; waits for some.
   func settle() throws(Failure) {
     for result in pool.take() {
-      guard var file = pending[result.slot] else { continue }
+      guard let file = pending[result.slot] else { continue }
       pending[result.slot] = nil
+      freeSlots.append(result.slot)
       if result.isBusy {
         counts.busy += 1
         report(

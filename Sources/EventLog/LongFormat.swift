@@ -98,7 +98,7 @@ struct LongFormat: ~Copyable {
   // MARK: a file change
 
   private mutating func change(_ fields: borrowing LineFields, _ line: RawSpan) {
-    who(fields, line)
+    if who(fields, line) { cells.words(",") }
     let failed = fields.equals(.outcome, "failure", line)
     what(fields, line, failed)
     if failed {
@@ -126,8 +126,12 @@ struct LongFormat: ~Copyable {
     cells.certainty(fields, line)
   }
 
-  private mutating func who(_ fields: borrowing LineFields, _ line: RawSpan) {
-    guard let login = fields.login(line) else { return cells.words("somebody") }
+  /// - Returns: whether it ends with an aside, which a comma closes if the sentence goes on.
+  private mutating func who(_ fields: borrowing LineFields, _ line: RawSpan) -> Bool {
+    guard let login = fields.login(line) else {
+      cells.words("somebody")
+      return false
+    }
     let id = fields.loginID(line) ?? fields.text(.userID)
     let isNumber = LineFields.same(id, login, line)
     if isNumber { cells.words("uid ") }
@@ -137,11 +141,10 @@ struct LongFormat: ~Copyable {
       cells.name(id, line)
       cells.words(")")
     }
-    if let effective = fields.effective(line), !LineFields.same(effective, login, line) {
-      cells.words(", acting as ")
-      cells.quoted(effective, line)
-      cells.words(",")
-    }
+    guard let effective = fields.effective(line), !LineFields.same(effective, login, line) else { return false }
+    cells.words(", acting as ")
+    cells.quoted(effective, line)
+    return true
   }
 
   /// What was done to what. The words of one row: done, attempted.
@@ -211,7 +214,7 @@ struct LongFormat: ~Copyable {
   private mutating func actor(_ fields: borrowing LineFields, _ line: RawSpan) {
     if fields.login(line) != nil {
       cells.words(" It was ")
-      who(fields, line)
+      _ = who(fields, line)
       cells.words(".")
     }
     program(fields, line)

@@ -58,7 +58,7 @@ package struct LogQuery {
 
   /// Passes on what matches: whole lines with their `\n`, one at a time.
   /// - Throws: what `body` throws, and usage errors for what cannot be asked of these sources.
-  package func run(_ body: (_ lines: RawSpan, _ isGap: Bool) throws(SystemError) -> Void) throws -> Outcome {
+  package func run(_ body: (_ lines: RawSpan) throws(SystemError) -> Void) throws -> Outcome {
     try check()
     var outcome = Outcome()
     var streams: [any LineStream] = []

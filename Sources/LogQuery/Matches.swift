@@ -36,12 +36,12 @@ struct Matches {
   var next: Item? { isEmpty ? nil : isReversed ? items[items.count - 1] : items[first] }
 
   /// Lends it to `body`.
-  func withNext(_ body: (_ lines: RawSpan, _ isGap: Bool) throws(SystemError) -> Void) throws(SystemError) {
+  func withNext(_ body: (_ lines: RawSpan) throws(SystemError) -> Void) throws(SystemError) {
     guard let next else { return }
     if next.start < 0 {
-      try blocks[-1 - next.start].lines.withBytes { lines throws(SystemError) in try body(lines, next.isGap) }
+      try blocks[-1 - next.start].lines.withBytes { lines throws(SystemError) in try body(lines) }
     } else {
-      try body(bytes.span.bytes.extracting(next.start..<next.end), next.isGap)
+      try body(bytes.span.bytes.extracting(next.start..<next.end))
     }
   }
 

@@ -14,7 +14,8 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       Fast by default: a file is read only where its inode, size, mtime or ctime differ from the baseline, or where the event log tells of a change \
       of it since (trail in [check]; not with --no-explain). The kernel sets the ctime at every change and nobody can choose it, so this is sound \
-      unless the clock is set back unseen or the disk is written behind the file system; --full reads everything. So does a check that finds the last full one longer ago than full_every in [check] of \
+      unless the clock is set back unseen or the disk is written behind the file system; --full reads everything. So does a check that finds the \
+      last full one longer ago than full_every in [check] of \
       \(Settings.defaultPath) (7d; "never" switches that off). Only a full check that could examine everything, with the baseline's own rules and \
       against its newest generation, counts as one, and so does an init or `update --full`; when it was is kept beside the database. \
       --no-full checks fast, even so. The report says which it was, and why.
@@ -47,6 +48,9 @@ struct CheckCommand: ParsableCommand {
     help: ArgumentHelp("A generation's number, or the one that was valid at a time (yesterday, 2026-11-20).", valueName: "generation"))
   var against: String?
 
+  @Flag(help: "In the text, one line for all differences that a package of dpkg or rpm accounts for, but for the unexplained.")
+  var foldPackages = false
+
   @Flag(inversion: .prefixedNo, help: "Look into the event log for who caused each difference.")
   var explain = true
 
@@ -78,7 +82,8 @@ struct CheckCommand: ParsableCommand {
       if explain, let base = outcome.base {
         annotations = try trail.annotations(of: outcome.differences, since: base.createdMs)
       }
-      let report = CheckReport(outcome, database: place.database, durationMs: duration, annotations: annotations)
+      let report = CheckReport(
+        outcome, database: place.database, durationMs: duration, annotations: annotations, foldsPackages: foldPackages)
       try place.write(report)
       tellDaemon(report, settings)
       let isAlarming = annotations.contains { $0.verdict == Verdict.unexplained.rawValue }

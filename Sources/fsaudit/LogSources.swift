@@ -33,7 +33,7 @@ struct LogSources: ParsableArguments {
     var names = LiveSources.names(Accounts())
     names.process = { _ in [] }
     let query = LogQuery(try sources(), question, names: names, hostName: hostName(), complain: complain)
-    let outcome = try query.run { lines, _ throws(SystemError) in try body(lines) }
+    let outcome = try query.run(body)
     if outcome.corrupt > 0 { complain("fsaudit: \(outcome.corrupt) lines could not be read: the answer may lack what they held") }
     if outcome.tooLong > 0 { complain("fsaudit: \(outcome.tooLong) lines were too long and were cut: the answer may lack what they held") }
     return outcome

@@ -44,10 +44,14 @@ import Testing
   }
 
   @Test func aFileOfAnUpgradeIsItsPackages() throws {
-    let dpkg = DpkgRecord(since: try ms("2026-11-27 00:00:00"), root: home.path)
+    let paths = ["/usr/bin/hello", "/usr/bin/hi", "/etc/hello.conf", "/usr/bin", "/usr/bin/other"].map { Array($0.utf8) }
+    let records = PackageRecords(paths: paths, since: try ms("2026-11-27 00:00:00"), root: home.path) { Issue.record("\($0)") }
     func package(_ path: String, _ digest: Int?, _ time: String) throws -> String? {
       let text = digest.map { String(repeating: "0", count: 31) + String($0) }
-      return dpkg.account(for: Array(path.utf8), digest: text, changedMs: try ms(time))?.text
+      let mode: UInt32 = digest == nil ? 0o40755 : 0o100644
+      let file = InstalledFile(
+        path: Array(path.utf8), mode: mode, uid: 0, gid: 0, changedMs: try ms(time), link: { nil }, digest: { $0 == .md5 ? text : nil })
+      return records.account(for: file)?.text
     }
     let during = "2026-11-27 06:08:51"
     #expect(try package("/usr/bin/hello", 1, during) == "hello:amd64 2.9-1 → 2.10-3")
@@ -58,12 +62,13 @@ import Testing
     #expect(try package("/usr/bin/hello", 2, during) == nil)
     #expect(try package("/usr/bin/hello", 1, "2026-11-27 06:09:10") == nil)
     #expect(try package("/usr/bin/other", 1, during) == nil)
+    let dpkg = dpkgRecord(of: [], since: try ms("2026-11-27 00:00:00"), root: home.path)
     #expect(dpkg.account(forRemovalAt: try ms("2026-11-27 06:09:30"))?.text == "gone:all 7 → (none)")
     #expect(dpkg.account(forRemovalAt: try ms("2026-11-27 06:10:30")) == nil)
     #expect(dpkg.transactions.count == 2)
   }
 
   @Test func aHostWithoutDpkgHasNone() throws {
-    #expect(DpkgRecord(since: 0, root: home["usr"]).transactions.isEmpty)
+    #expect(dpkgRecord(of: [], since: 0, root: home["usr"]).transactions.isEmpty)
   }
 }

@@ -66,7 +66,7 @@ private struct Log {
     subject.mode = mode
     (subject.device, subject.inode) = ("fe:00", inode)
     var explainer = Explainer(since: since, beginsMs: lines.isEmpty ? nil : Log.startMs + 1000, isRunning: isRunning) { _ in
-      isCovered ? keys : nil
+      isCovered ? .whole(keys: keys) : .lacking("no rule watches it")
     }
     let explanations = try explainer.explain([subject]) { body in
       var refused = 0
@@ -211,7 +211,7 @@ extension Explanation {
   @Test func aLogThatGoesAwayIsNoAlarm() throws {
     var log = Log()
     log.change("write", "/srv/a")
-    var explainer = Explainer(since: Log.startMs, beginsMs: Log.startMs, isRunning: true) { _ in ["k"] }
+    var explainer = Explainer(since: Log.startMs, beginsMs: Log.startMs, isRunning: true) { _ in .whole(keys: ["k"]) }
     var readings = 0
     let explanation = try explainer.explain([Subject(path: Array("/srv/a".utf8), aspects: .content)]) { body in
       readings += 1

@@ -48,6 +48,7 @@ import Testing
     case .rules: try ["starter.rules", "others.rules", "waiting.rules"].map { try Corpus.read("../Fuzz/seeds.d/rules/" + $0) }
     case .seal: [try Corpus.read("../Fuzz/seeds.d/seal/small.jsonl")]
     case .baseline: try ["groups.conf", "macros.conf", "rules.conf"].map { try Corpus.read("../Fuzz/seeds.d/baseline/" + $0) }
+    case .rpm: [try Corpus.read("../Fuzz/seeds.d/rpm/header")]
     case .settings: try ["example.toml", "small.toml"].map { try Corpus.read("../Fuzz/seeds.d/settings/" + $0) }
     }
   }

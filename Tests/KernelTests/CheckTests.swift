@@ -47,6 +47,74 @@ extension KernelTests {
       Way("by-older-descriptor", "echo more >$O/pipe; while [ ! -e $O/done ]; do sleep 0.05; done", "unexplained"),
     ]
 
+    /// What a check in JSON says of each path: the verdict, and the reason with the causes behind, each after a `;`.
+    private func findings(of check: ProgramResult) throws -> [String: (verdict: String, causes: String)] {
+      var report = LogLine()
+      let bytes = Array(check.output.dropLast())
+      let isObject = report.parse(bytes.span.bytes)
+      try #require(isObject, "\(check.text.prefix(2000))")
+      var found: [String: (verdict: String, causes: String)] = [:]
+      var index = 0
+      while let path = report.string("differences.\(index).path") {
+        let place = "differences.\(index)"
+        var causes = report.string("\(place).explanation.reason") ?? ""
+        var cause = 0
+        while let action = report.string("\(place).explanation.causes.\(cause).action") {
+          causes += "; \(action) \(report.string("\(place).explanation.causes.\(cause).path") ?? "?")"
+          cause += 1
+        }
+        let names = [path, report.string("\(place).previous_path") ?? path]
+        for name in names { found[name] = (report.string("\(place).verdict") ?? "none", causes) }
+        index += 1
+      }
+      return found
+    }
+
+    @Test func whatARuleKeepsFromBeingRecordedIsNoAlarm() throws {
+      try KernelLab.run {
+        let daemon = try TestDaemon()
+        let files = ["tree/plain", "tree/never/file", "tree/reading/file", "outside/native", "outside/flags"]
+        for directory in ["tree/never", "tree/reading"] { try daemon.home.makeDirectory(directory) }
+        for file in files { try daemon.home.write(file, "content\n") }
+        try daemon.setRules(
+          """
+          -a never,exit -F dir=TREE/reading -F perm=r
+          -a never,exit -F arch=b64 -S adjtimex
+          -a never,exit -F dir=TREE/never -F perm=wa
+          -w TREE -p wa -k tree
+          -a always,exit -F arch=b64 -F dir=\(daemon.outside) -F perm=wa -k native
+          """)
+        try daemon.start()
+        try daemon.settle()
+        let configuration = try daemon.home.write(
+          "baseline.conf", files.map { "=\(daemon.home[$0])$ sha256+e2fsattrs\n" }.joined())
+        let options = ["--config", configuration, "--database", daemon.home["baseline.db"]]
+        let made = try run(fsauditBinary, ["baseline", "init"] + options)
+        try #require(made.status == 0, "\(made.errorText)")
+        for file in ["tree/never/file", "outside/native"] { try daemon.home.write(file, "other\n") }
+        for file in ["tree/plain", "tree/reading/file", "outside/flags"] {
+          #expect(try run("chattr", ["+d", daemon.home[file]]).status == 0)
+        }
+        try daemon.settle()
+        let found = try findings(
+          of: try run(
+            fsauditBinary,
+            ["check", "--format", "json", "--log", daemon.logDirectory, "--daemon-config", daemon.configuration] + options))
+        try daemon.stop()
+        let wanted = [
+          ("tree/plain", "unexplained", ""), ("tree/reading/file", "unexplained", ""),
+          ("tree/never/file", "uncovered", "-F dir=\(daemon.tree)/never -F perm=wa"), ("outside/native", "explained", ""),
+          ("outside/flags", "uncovered", "not for arch=b32: "),
+        ]
+        for (file, verdict, reason) in wanted {
+          let finding = found[daemon.home[file]]
+          #expect(
+            finding?.verdict == verdict && finding?.causes.contains(reason) != false,
+            "\(file): \(finding?.verdict ?? "-"): \(finding?.causes ?? "")")
+        }
+      }
+    }
+
     @Test func fortyWaysToChangeAFile() throws {
       try KernelLab.run {
         let daemon = try TestDaemon()
@@ -85,24 +153,7 @@ extension KernelTests {
         #expect(check.status & ~15 == 0 && check.status & 8 == 8, "\(check.status) \(check.errorText)")
         try daemon.stop()
 
-        var report = LogLine()
-        let bytes = Array(check.output.dropLast())
-        let isObject = report.parse(bytes.span.bytes)
-        try #require(isObject, "\(check.text.prefix(2000))")
-        var found: [String: (verdict: String, causes: String)] = [:]
-        var index = 0
-        while let path = report.string("differences.\(index).path") {
-          let place = "differences.\(index)"
-          var causes = report.string("\(place).explanation.reason") ?? ""
-          var cause = 0
-          while let action = report.string("\(place).explanation.causes.\(cause).action") {
-            causes += "; \(action) \(report.string("\(place).explanation.causes.\(cause).path") ?? "?")"
-            cause += 1
-          }
-          let names = [path, report.string("\(place).previous_path") ?? path]
-          for name in names { found[name] = (report.string("\(place).verdict") ?? "none", causes) }
-          index += 1
-        }
+        let found = try findings(of: check)
         for way in Self.ways {
           let path = "\(daemon.tree)/\(way.name)"
           #expect(found[path]?.verdict == way.verdict, "\(way.name): \(found[path]?.verdict ?? "not found"): \(found[path]?.causes ?? "")")

@@ -27,7 +27,7 @@ func ask(_ sources: [Source], _ change: (inout Question) -> Void = { _ in }) thr
   let (said, lines) = (Collected(), Collected())
   let query = LogQuery(sources, question, names: NameSources(), hostName: "host") { said.all.append($0) }
   var answer = Answer()
-  answer.outcome = try query.run { text, _ throws(SystemError) in
+  answer.outcome = try query.run { text throws(SystemError) in
     // a block of lines is passed on as one
     lines.all += text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }.split(separator: "\n").map(String.init)
   }

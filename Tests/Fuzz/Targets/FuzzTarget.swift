@@ -25,6 +25,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case seal
   /// The baseline's configuration, and what it says about paths that its own lines suggest.
   case baseline
+  /// A package's header of rpm's database.
+  case rpm
 
   package func run(_ input: [UInt8]) {
     switch self {
@@ -36,6 +38,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .search: FuzzTargets.search(input)
     case .seal: verifySeals(input)
     case .baseline: readBaseline(input)
+    case .rpm: readRpmHeader(input)
     }
   }
 }

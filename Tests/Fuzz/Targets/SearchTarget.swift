@@ -50,7 +50,7 @@ private func lines(_ sources: [Source], _ question: Question) -> [[UInt8]] {
     require(printable(said) == said, "a control byte in a message: \(said)")
   }
   do {
-    _ = try query.run { line, _ throws(SystemError) in found += line.array().split(separator: UInt8(ascii: "\n")).map { Array($0) } }
+    _ = try query.run { line throws(SystemError) in found += line.array().split(separator: UInt8(ascii: "\n")).map { Array($0) } }
   } catch { fatalError("\(error)") }
   return found
 }
