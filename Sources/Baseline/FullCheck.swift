@@ -9,8 +9,10 @@ package enum FullReason: String, Sendable {
   case due
 }
 
-/// When a database's files were last all read and compared with its newest generation, and how far the trail has been followed. Kept in the file of ``RunLock``, because that is there
-/// wherever somebody may write beside the database, one run at a time has it, and a check leaves the database itself alone.
+/// When a database's files were last all read and compared with its newest generation, and how far the trail has been followed.
+///
+/// Kept in the file of ``RunLock``, because that is there wherever somebody may write beside the database, one run at a time has it, and a check
+/// leaves the database itself alone.
 ///
 /// It is as good as the database: who can write one can write the other. Whatever is wrong with it makes the next check a full one.
 struct FullCheck: Equatable, Sendable {

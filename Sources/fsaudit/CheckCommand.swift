@@ -14,7 +14,8 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       Fast by default: a file is read only where its inode, size, mtime or ctime differ from the baseline, or where the event log tells of a change \
       of it since (trail in [check]; not with --no-explain). The kernel sets the ctime at every change and nobody can choose it, so this is sound \
-      unless the clock is set back unseen or the disk is written behind the file system; --full reads everything. So does a check that finds the last full one longer ago than full_every in [check] of \
+      unless the clock is set back unseen or the disk is written behind the file system; --full reads everything. So does a check that finds the \
+      last full one longer ago than full_every in [check] of \
       \(Settings.defaultPath) (7d; "never" switches that off). Only a full check that could examine everything, with the baseline's own rules and \
       against its newest generation, counts as one, and so does an init or `update --full`; when it was is kept beside the database. \
       --no-full checks fast, even so. The report says which it was, and why.
