@@ -27,7 +27,7 @@ struct CheckCommand: ParsableCommand {
 
       Each difference is looked up in the event log, through renames of the file and of the directories above it, and gets a verdict: explained \
       (a chain of changes leads to what is there, with who, what and when), partly (some of what differs), unexplained (the rules covered the path \
-      all the time, nothing was lost, and nothing did it: look into these first), or uncovered (the trail cannot know, and why). What dpkg \
+      all the time, nothing was lost, and nothing did it: look into these first), or uncovered (the trail cannot know, and why). What dpkg or rpm \
       installed is marked with the package. Root's check of the daemon's own log has the daemon append the counts to it, as a line of the dataset \
       fsaudit.check: `fsaudit search --action check`.
 
