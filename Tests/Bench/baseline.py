@@ -66,7 +66,8 @@ def place(tree, scratch):
 
 
 def ratios(over, under, key):
-    return [a[key] / b[key] for a, b in zip(over, under)]
+    # time(1) counts hundredths
+    return [a[key] / max(b[key], 0.01) for a, b in zip(over, under)]
 
 
 def compare(table, tree, scratch, programs, rounds, say):
