@@ -75,6 +75,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
   package internal(set) var version: UInt64 = 0
 
   private static let nameBlock = 16
+  /// The longest path that is told, in bytes, so also the most directories above one.
+  private static let deepest = 16384
 
   package init(capacity: Int = 500_000) {
     self.capacity = max(16, min(capacity, Int(Int32.max) / 2))
@@ -112,8 +114,12 @@ package struct DirectoryMap: ~Copyable, Sendable {
   @inline(__always)
   package func origin(of index: NodeIndex) -> Origin {
     var here = index
-    while let above = parent(here) { here = above }
-    return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked
+    // deeper than any path that is told, see pathLength
+    for _ in 0..<DirectoryMap.deepest {
+      guard let above = parent(here) else { return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked }
+      here = above
+    }
+    return .walked
   }
 
   /// Whether no walk has found the node: where nobody watches, it may have moved since.
@@ -189,7 +195,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   private mutating func pathLength(_ index: NodeIndex) -> Int? {
     var length = 0
     var here = index
-    while length <= 16384 {
+    while length <= DirectoryMap.deepest {
       if nodes[Int(here)].parent < 0 {
         return renew(here) ? length &+ Int(nodes[Int(here)].nameCount) : nil
       }
@@ -214,7 +220,14 @@ package struct DirectoryMap: ~Copyable, Sendable {
         nodes[Int(index)].walk = walk
         nodes[Int(index)].since = moves.count
         if node.parent == parent, isNamed(index, name), parent < 0 || self.parent(index) != nil { return index }
-        if isDirectory { version &+= 1 }
+        if isDirectory {
+          version &+= 1
+          // No directory is in itself: what is known is old, or the records are somebody's invention.
+          if parent >= 0, isAbove(index, parent) {
+            remove(index)
+            return nil
+          }
+        }
         setName(index, name)
         setParent(index, parent)
         return index
@@ -298,6 +311,17 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   // MARK: -
+
+  /// Whether a directory is `other`, or somewhere above it.
+  private func isAbove(_ index: NodeIndex, _ other: NodeIndex) -> Bool {
+    var here = other
+    for _ in 0..<DirectoryMap.deepest {
+      if here == index { return true }
+      guard let above = parent(here) else { return false }
+      here = above
+    }
+    return true
+  }
 
   private mutating func setParent(_ index: NodeIndex, _ parent: NodeIndex) {
     nodes[Int(index)].parent = parent
