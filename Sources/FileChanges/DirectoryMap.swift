@@ -113,13 +113,9 @@ package struct DirectoryMap: ~Copyable, Sendable {
   /// Where the path of the node is from: that of the root above it.
   @inline(__always)
   package func origin(of index: NodeIndex) -> Origin {
-    var here = index
-    // deeper than any path that is told, see pathLength
-    for _ in 0..<DirectoryMap.deepest {
-      guard let above = parent(here) else { return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked }
-      here = above
-    }
-    return .walked
+    var (here, steps) = (index, 0)
+    while let above = parent(here), steps < DirectoryMap.deepest { (here, steps) = (above, steps &+ 1) }
+    return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked
   }
 
   /// Whether no walk has found the node: where nobody watches, it may have moved since.
@@ -220,13 +216,11 @@ package struct DirectoryMap: ~Copyable, Sendable {
         nodes[Int(index)].walk = walk
         nodes[Int(index)].since = moves.count
         if node.parent == parent, isNamed(index, name), parent < 0 || self.parent(index) != nil { return index }
-        if isDirectory {
-          version &+= 1
-          // No directory is in itself: what is known is old, or the records are somebody's invention.
-          if parent >= 0, isAbove(index, parent) {
-            remove(index)
-            return nil
-          }
+        if isDirectory { version &+= 1 }
+        // No directory is in itself: what is known is old, or the records are somebody's invention.
+        if isDirectory, parent >= 0, isAbove(index, parent) {
+          remove(index)
+          return nil
         }
         setName(index, name)
         setParent(index, parent)
@@ -314,13 +308,9 @@ package struct DirectoryMap: ~Copyable, Sendable {
 
   /// Whether a directory is `other`, or somewhere above it.
   private func isAbove(_ index: NodeIndex, _ other: NodeIndex) -> Bool {
-    var here = other
-    for _ in 0..<DirectoryMap.deepest {
-      if here == index { return true }
-      guard let above = parent(here) else { return false }
-      here = above
-    }
-    return true
+    var (here, steps) = (other, 0)
+    while here != index, let above = parent(here), steps < DirectoryMap.deepest { (here, steps) = (above, steps &+ 1) }
+    return here == index || steps == DirectoryMap.deepest
   }
 
   private mutating func setParent(_ index: NodeIndex, _ parent: NodeIndex) {
