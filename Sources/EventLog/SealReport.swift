@@ -68,6 +68,12 @@ package struct SealReport: Equatable, Sendable {
   package var anchored: Int64?
   /// Lines before the first chain, and lines behind the last seal: nothing vouches for them.
   package var linesBefore: Int64 = 0, linesAfter: Int64 = 0
+  /// Whether the last seal is that of a run's orderly end.
+  package var isClosed = false
+  /// Lines that killed runs left, which the next run's first seal covers as it found them; how many such seals, and the numbers of the first.
+  package var linesAdopted: Int64 = 0, adoptions = 0
+  package var adoptedBy: [Int64] = []
+  static let maximumAdoptedBy = 10
   /// What follows the last whole line.
   package var unfinishedBytes = 0
 

@@ -57,6 +57,13 @@ struct SealText {
     if first > 0 {
       rows.append("  older segments are gone, with the seals up to \(first - 1): by the limits of retention, or by somebody's hand")
     }
+    if report.adoptions > 0 {
+      let seals = report.adoptedBy.map(String.init).joined(separator: ", ")
+      let more = report.adoptions - report.adoptedBy.count
+      rows.append(
+        "  sealed as found: \(count(report.linesAdopted, "line")) that runs ended by force had left, by the next start's seal: \(seals)"
+          + (more > 0 ? " and \(more) more" : ""))
+    }
     if report.linesAfter + Int64(report.unfinishedBytes) > 0 { rows.append("  " + end) }
     if !knowsEnd && (report.anchored ?? -1) < last {
       rows.append("  whether the end was cut off after seal \(last), only the daemon's host or a newer kept seal can tell")
@@ -78,6 +85,7 @@ struct SealText {
 
   private var end: String {
     let what = report.linesAfter > 0 ? count(report.linesAfter, "line") : "the beginning of a line"
+    if report.isClosed && report.linesAfter > 0 { return "not sealed: \(what) at the end, behind the seal that closed the log" }
     return isRunning
       ? "not sealed yet: \(what) at the end: the log is being written"
       : "not sealed: \(what) at the end: the log's last run was ended by force, or is not of this host; the next start seals it"
@@ -109,6 +117,13 @@ struct SealText {
     json.member("anchored", report.anchored)
     json.member("lines_before", report.linesBefore)
     json.member("lines_after", report.linesAfter)
+    json.member("lines_adopted", report.linesAdopted)
+    json.raw(",\"adopted_by\":[")
+    for (index, number) in report.adoptedBy.enumerated() {
+      if index > 0 { json.raw(",") }
+      json.integer(number)
+    }
+    json.raw("]")
     json.member("unfinished_bytes", Int64(report.unfinishedBytes))
     json.raw("}")
     return json.bytes
