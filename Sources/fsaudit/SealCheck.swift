@@ -42,14 +42,16 @@ struct SealText {
   let isKeyHere: Bool
 
   /// Whether there is a chain of seals, and nothing against it.
-  var isProven: Bool { report.findings == 0 && report.seals > 0 }
+  var isGood: Bool { report.findings == 0 && report.seals > 0 }
+  /// Whether that is proven by more than the chain, which root can make anew.
+  private var isProven: Bool { isGood && (report.isSigned || report.anchored != nil) }
 
   var rows: [String] {
     guard let first = report.firstNumber, let last = report.lastNumber else {
       return ["\(directory): NOT SEALED: \(count(report.lines, "line")), and no seal among them"]
     }
     var rows = [
-      "\(directory): \(isProven ? good : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
+      "\(directory): \(isProven ? "as it was written" : isGood ? "no change found" : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
         + "seals \(first) to \(last), the newest of \(isoUTC(milliseconds: report.lastTimeMs))"
     ]
     rows.append("  by: \(basis)")
@@ -70,8 +72,6 @@ struct SealText {
     }
     return rows
   }
-
-  private var good: String { report.isSigned || report.anchored != nil ? "as it was written" : "no change found" }
 
   private var basis: String {
     var parts: [String] = []

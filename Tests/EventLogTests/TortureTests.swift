@@ -124,6 +124,12 @@ import Testing
       let own = try ask("verify", "--log", log)
       #expect(own.status == 0 && own.text.contains("no change found") && !own.text.contains("whether the end"), "\(own)")
     }
+    // What the chain alone tells is no proof, and no finding.
+    for (proof, isProven) in [([], false), (["--key", scratch.path + "/key"], true), (["--anchor", kept.text], true)] {
+      let child = try Child("fsaudit", ["log", "verify", "--json", "--config", config] + proof)
+      let text = child.text()
+      #expect(child.wait() == 0 && text.hasPrefix("{\"proven\":\(isProven),") && text.contains("\"findings\":0"), "\(text)")
+    }
     let keyFile = lab.state + "/" + SealKeyFile.name
     #expect(rename(keyFile, keyFile + ".away") == 0)
     let keyless = try ask("verify")
