@@ -12,9 +12,11 @@ package struct SealAnchor: Hashable, Sendable {
   /// `1f0c9a…-17-5e88…`: what `fsaudit log seal` prints.
   package var text: String { "\(chain)-\(number)-\(hash.hex)" }
 
-  /// From ``text``.
+  /// From ``text``, with or without white space around it.
   package init?(text: String) {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+    let words = text.split { $0.isWhitespace }
+    guard words.count == 1 else { return nil }
+    let parts = words[0].split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0].utf8.count == 16, let number = Int64(parts[1]), number >= 0, let hash = Digest(hex: String(parts[2]))
     else { return nil }
     self.init(chain: String(parts[0]), number: number, hash: hash)

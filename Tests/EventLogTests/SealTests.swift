@@ -146,7 +146,8 @@ import Testing
       }
     }
     let anchor = try #require(try SealedLog(directory: lab.log).newest()).anchor
-    #expect(SealAnchor(text: anchor.text) == anchor)
+    for text in [anchor.text, " \(anchor.text)\t", "\(anchor.text)\r\n"] { #expect(SealAnchor(text: text) == anchor) }
+    for text in ["", " ", "\(anchor.text) \(anchor.text)"] { #expect(SealAnchor(text: text) == nil) }
     #expect(try lab.verify(anchors: [anchor]) == [] && lab.report.anchored == 5)
     // back to the second seal of the second run
     let text = try lab.text.split(separator: "\n", omittingEmptySubsequences: false)
