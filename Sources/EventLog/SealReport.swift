@@ -48,6 +48,7 @@ package struct SealFinding: Equatable, Sendable {
 
   /// `events.jsonl:17-20: …`.
   package var description: String {
+    if place.file.isEmpty { return message }
     let range = end == place ? "\(place)" : end.file == place.file ? "\(place)-\(end.line)" : "\(place) to \(end)"
     return "\(range): \(message)"
   }

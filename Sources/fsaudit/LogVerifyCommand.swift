@@ -109,8 +109,7 @@ extension SealFinding {
       json.string(name)
       json.raw(":{\"file\":")
       json.string(place.file)
-      json.raw(",\"line\":")
-      json.integer(place.line)
+      if place.line > 0 { json.member("line", Int64(place.line)) }
       json.raw("}")
     }
     if let seal {

@@ -1,3 +1,4 @@
+import System
 import Testing
 
 @testable import EventLog
@@ -45,6 +46,16 @@ import Testing
     #expect(seals.map(\.seal.reason) == [.first, .due, .stop] && seals.map(\.seal.lines) == [0, 3, 0])
     try lab.write("events.jsonl", try lab.text + changes(9...9).text)
     #expect(try lab.verify().map(\.place) == [SealPlace(file: "events.jsonl", line: 7)])
+  }
+
+  @Test func whatHasNoLinesIsNamedWithoutOne() throws {
+    let lab = try SealLab()
+    try run(lab, 1...3)
+    try lab.write("events.jsonl", "")
+    let what = "the seals up to 1 of the daemon's chain are missing: the log was cut off, or replaced"
+    #expect(try lab.verify().map(\.description) == ["events.jsonl: \(what)"])
+    try removeFile(lab.log + "/events.jsonl")
+    #expect(try lab.verify().map(\.description) == [what])
   }
 
   @Test func whatKilledRunsLeftIsCountedAndNoFinding() throws {
