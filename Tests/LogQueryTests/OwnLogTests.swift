@@ -159,6 +159,18 @@ import Testing
     #expect(sequences.count > 2000 && sequences == (0..<sequences.count).map { UInt32($0 + 1) })
   }
 
+  @Test func anEmptyPackedSegmentIsDamaged() throws {
+    let name = SegmentName(timeMs: start, firstSerial: 1, isCompressed: true).fileName
+    try directory.write(name, "")
+    try directory.write(SegmentName.live, line(2, start + 2))
+    let answer = try ask([source])
+    #expect(answer.serials == [2] && answer.outcome.exit == .inputOutput && answer.said.count == 1 && answer.said[0].contains(name))
+    // nothing, packed
+    try directory.write("empty", "")
+    try run("zstd", ["-q", "-f", directory["empty"], "-o", directory[name]])
+    #expect(try ask([source]).outcome.exit == .ok)
+  }
+
   @Test func gapsBelongToTheAnswer() throws {
     let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
     try directory.write(SegmentName.live, line(1, start) + gap + line(2, start + 2) + gap + line(3, start + 3))
