@@ -184,12 +184,29 @@ import Testing
   }
 
   @Test func aLogThatIsNotThereIsAFault() throws {
-    let answer = try ask([.log(directory: directory["none"]), .log(directory: directory.path)])
+    let answer = try ask([.log(directory: directory["none"])])
     #expect(answer.outcome.fault == .inputOutput && answer.said.count == 1 && answer.said[0].contains("--log"))
     try directory.write(SegmentName.live, line(1, start))
     let both = try ask([.log(directory: directory["none"]), source])
     #expect(both.serials == [1] && both.outcome.exit == .inputOutput)
     #expect(throws: Failure.self) { try ask([source]) { $0.wantsRecords = true } }
+  }
+
+  @Test func aDirectoryWithoutALogIsAFault() throws {
+    try directory.write("notes.txt", "")
+    let none = try ask([source])
+    #expect(none.outcome.fault == .inputOutput && none.said.count == 1 && none.said[0].contains("no log in this directory: start"))
+    for name in ["web-1", "web-2", "web-3", "web-4", "none"] { try directory.makeDirectory(name) }
+    for name in 1...4 { try directory.write("web-\(name)/" + SegmentName.live, "") }
+    let hosts = try ask([source])
+    #expect(hosts.outcome.fault == .inputOutput && hosts.said.count == 1)
+    let advice = [1, 2, 3].map { "--log \(directory["web-\($0)"])" }.joined(separator: " ")
+    #expect(hosts.said[0].hasSuffix("name the logs below it: \(advice) and 1 more"))
+    // a log without a line, and one without a line of that time
+    #expect(try ask([.log(directory: directory["web-1"])]).outcome.exit == .findings)
+    try directory.write(SegmentName(timeMs: start, firstSerial: 1).fileName, line(1, start))
+    let early = try ask([source]) { $0.filter.untilMs = start - 3_600_000 }
+    #expect(early.outcome.exit == .findings && early.said.isEmpty)
   }
 
   /// A name that is no UTF-8, and one so long that its readable form is cut, are found by their bytes.
