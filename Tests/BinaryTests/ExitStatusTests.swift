@@ -96,7 +96,7 @@ import Testing
     Case("tail --log MISSING", 5, "MISSING: No such file"), Case("tail --log AUDIT", 5, "--log takes the log's directory"),
     Case("tail --log BAD", 5, "2 lines of the log could not be read"),
     Case("tail --log BAD --action gap", 5, "2 lines of the log could not be read"),
-    Case("tail --log PACKED", 5, "the segment is damaged"), Case("search --audit-log MISSING", 5, "MISSING: No such file"),
+    Case("tail --log PACKED", 5, "the segment is damaged: what was read"), Case("search --audit-log MISSING", 5, "MISSING: No such file"),
     Case("search --audit-log EMPTY", 5, "EMPTY: no audit.log"), Case("search --log MISSING", 5, "MISSING: No such file"),
     Case("search --log AUDIT", 5, "--log takes the log's directory"), Case("search --log BAD", 5, "BAD/events.jsonl:1: no line of the log"),
     Case("search --log PACKED", 5, "the segment is damaged"), Case("search --log LOG", .full, 5, "stdout: No space"),
