@@ -53,7 +53,8 @@ import Testing
     // usage
     Case("search --log LOG --format raw", 2, "does not keep the kernel's records"),
     Case("tail --log LOG --format raw", 2, "search --audit-log"),
-    Case("search --log LOG --follow-file relative", 2, "no file's path"), Case("search --audit-log - --follow-file /a", 2, "give a file"),
+    Case("search --log LOG --follow-file relative", 2, "no file's path"), Case("search --log LOG --follow-file //", 2, "no file's path"),
+    Case("search --log LOG --follow-file /none/", 1), Case("search --audit-log - --follow-file /a", 2, "give a file"),
     Case("search --audit-log - -", 2, "given twice"),
     Case("frob", 2, "frob"), Case("help frob", 2, "frob is no command"), Case("help rule frob", 2, "frob is no command"),
     Case("tail --frob", 2, "--frob"), Case("tail frob", 2, "frob"), Case("tail -n x", 2, "-n"),
