@@ -71,9 +71,9 @@ import AuditWire
   private var openBytes = 0
   /// How many of the list have ``Link/isChange``: they need not be the oldest to have waited long enough.
   private var openChanges = 0
-  /// Serials are consecutive, so the low bits find an open event; a collision means that it is thousands of events old.
-  private var slotOfSerial: [Int32]
-  /// The last events that were closed, by the low bits of their serial: what comes later is late.
+  /// The first open event of those whose identity has these low bits; ``Link/sibling`` leads to the others, of other hosts mostly.
+  private var slotOfIdentity: [Int32]
+  /// The last events that were closed, by the low bits of their identity: what comes later is late.
   private var closed: [UInt64]
 
   /// What ``current`` is.
@@ -88,6 +88,7 @@ import AuditWire
   private struct Link {
     var before: Int32 = -1
     var after: Int32 = -1
+    var sibling: Int32 = -1
     var lastRecordTime: Int64 = 0
     var lastRecordCount = 0
     var isChange = false
@@ -97,7 +98,7 @@ import AuditWire
   package init(limits: Limits = Limits(), endsAtProctitle: Bool) {
     self.limits = limits
     self.endsAtProctitle = endsAtProctitle
-    slotOfSerial = Array(repeating: -1, count: 4096)
+    slotOfIdentity = Array(repeating: -1, count: 4096)
     closed = Array(repeating: .max, count: 256)
   }
 
@@ -113,13 +114,13 @@ import AuditWire
         return false
       }
       if type == .endOfEvent {
-        finishAtEnd(reader.last)
+        finishAtEnd(reader.last, node)
         return true
       }
       turn(to: reader.last, node)
     } else if type == .endOfEvent {
       // of an event that PROCTITLE has ended already, mostly
-      if state == .open { finishAtEnd(reader.last) }
+      if state == .open || !node.isEmpty { finishAtEnd(reader.last, node) }
       return true
     } else if !(state == .open) || !node.isEmpty || !current.node.isEmpty {
       turn(to: reader.last, node)
@@ -203,38 +204,44 @@ import AuditWire
 
   // MARK: -
 
-  private func key(_ serial: UInt32, _ time: Int64) -> UInt64 { UInt64(truncatingIfNeeded: time) &<< 32 ^ UInt64(serial) }
+  private func key(_ identity: UInt32, _ time: Int64) -> UInt64 { UInt64(truncatingIfNeeded: time) &<< 32 ^ UInt64(identity) }
 
   private func hasWaited(_ link: Link, _ now: Int64) -> Bool {
     now &- link.lastRecordTime >= (link.isChange ? limits.changeTimeoutMilliseconds : limits.timeoutMilliseconds)
       && counters.records &- link.lastRecordCount >= (link.isChange ? limits.quietRecordsAfterChange : limits.quietRecords)
   }
 
-  private func isCurrent(_ header: RecordHeader) -> Bool {
-    state == .open && current.serial == header.serial && current.time == header.time
+  private func isCurrent(_ header: RecordHeader, _ node: RawSpan) -> Bool {
+    state == .open && current.serial == header.serial && current.time == header.time && current.isFrom(node)
   }
 
-  private func matches(_ slot: Int, _ header: RecordHeader) -> Bool {
-    slots[slot].serial == header.serial && slots[slot].time == header.time
+  /// The slot of the open event of that header, apart from the current one; -1 for none.
+  private func slot(of header: RecordHeader, _ node: RawSpan) -> Int {
+    var slot = Int(slotOfIdentity[Int(Event.identity(header.serial, node) & 4095)])
+    while slot >= 0, slots[slot].serial != header.serial || slots[slot].time != header.time || !slots[slot].isFrom(node) {
+      slot = Int(links[slot].sibling)
+    }
+    return slot
   }
 
-  private mutating func finishAtEnd(_ header: RecordHeader) {
-    if isCurrent(header) {
+  private mutating func finishAtEnd(_ header: RecordHeader, _ node: RawSpan) {
+    if isCurrent(header, node) {
       complete(.endOfEvent)
       return
     }
-    let slot = Int(slotOfSerial[Int(header.serial & 4095)])
-    if slot >= 0, matches(slot, header) {
+    let slot = slot(of: header, node)
+    if slot >= 0 {
       close(slot, .endOfEvent)
-    } else if closed[Int(header.serial & 255)] != key(header.serial, header.time) {
-      // EOE of an event none of whose records arrived
-      counters.late &+= 1
+      return
     }
+    let identity = Event.identity(header.serial, node)
+    // EOE of an event none of whose records arrived
+    if closed[Int(identity & 255)] != key(identity, header.time) { counters.late &+= 1 }
   }
 
   /// Makes the event of that header the current one, whether it is open already or new.
   private mutating func turn(to header: RecordHeader, _ node: RawSpan) {
-    if isCurrent(header), current.isFrom(node) { return }
+    if isCurrent(header, node) { return }
     park()
     open(header, node)
     // the current one counts as open as well
@@ -246,25 +253,19 @@ import AuditWire
 
   /// Takes the event of that header from where it is parked, or begins it.
   private mutating func open(_ header: RecordHeader, _ node: RawSpan) {
-    let place = Int(header.serial & 4095)
-    let there = Int(slotOfSerial[place])
+    let there = slot(of: header, node)
     if there >= 0 {
-      if matches(there, header), slots[there].isFrom(node) {
-        unlink(there)
-        openBytes &-= slots[there].text.count
-        openCount &-= 1
-        slotOfSerial[place] = -1
-        swap(&slots[there], &current)
-        freeSlots.append(Int32(there))
-        state = .open
-        return
-      }
-      counters.evicted &+= 1
-      close(there, .evicted)
+      unlink(there)
+      openBytes &-= slots[there].text.count
+      openCount &-= 1
+      swap(&slots[there], &current)
+      freeSlots.append(Int32(there))
+      state = .open
+      return
     }
     current.reset(serial: header.serial, time: header.time)
     if !node.isEmpty { current.setNode(node) }
-    if closed[Int(header.serial & 255)] == key(header.serial, header.time) {
+    if closed[Int(current.identity & 255)] == key(current.identity, header.time) {
       current.isLate = true
       counters.late &+= 1
     }
@@ -287,12 +288,6 @@ import AuditWire
     if state == .complete {
       ready(slot)
     } else {
-      let place = Int(slots[slot].serial & 4095)
-      if slotOfSerial[place] >= 0 {
-        counters.evicted &+= 1
-        close(Int(slotOfSerial[place]), .evicted)
-      }
-      slotOfSerial[place] = Int32(slot)
       openCount &+= 1
       openBytes &+= slots[slot].text.count
       link(slot)
@@ -303,16 +298,15 @@ import AuditWire
   /// The current event is whole.
   private mutating func complete(_ completion: Event.Completion) {
     current.completion = completion
-    closed[Int(current.serial & 255)] = key(current.serial, current.time)
+    closed[Int(current.identity & 255)] = key(current.identity, current.time)
     counters.events &+= 1
     state = .complete
   }
 
   private mutating func close(_ slot: Int, _ completion: Event.Completion) {
     slots[slot].completion = completion
-    let serial = slots[slot].serial
-    slotOfSerial[Int(serial & 4095)] = -1
-    closed[Int(serial & 255)] = key(serial, slots[slot].time)
+    let identity = slots[slot].identity
+    closed[Int(identity & 255)] = key(identity, slots[slot].time)
     openCount &-= 1
     openBytes &-= slots[slot].text.count
     counters.events &+= 1
@@ -332,6 +326,9 @@ import AuditWire
     links[slot].after = -1
     if newest >= 0 { links[Int(newest)].after = Int32(slot) } else { oldest = Int32(slot) }
     newest = Int32(slot)
+    let place = Int(slots[slot].identity & 4095)
+    links[slot].sibling = slotOfIdentity[place]
+    slotOfIdentity[place] = Int32(slot)
   }
 
   private mutating func unlink(_ slot: Int) {
@@ -339,5 +336,13 @@ import AuditWire
     if link.isChange { openChanges &-= 1 }
     if link.before >= 0 { links[Int(link.before)].after = link.after } else { oldest = link.after }
     if link.after >= 0 { links[Int(link.after)].before = link.before } else { newest = link.before }
+    let place = Int(slots[slot].identity & 4095)
+    var elder = Int(slotOfIdentity[place])
+    if elder == slot {
+      slotOfIdentity[place] = link.sibling
+      return
+    }
+    while links[elder].sibling != Int32(slot) { elder = Int(links[elder].sibling) }
+    links[elder].sibling = link.sibling
   }
 }

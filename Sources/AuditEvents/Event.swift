@@ -33,6 +33,8 @@ package struct Event: Sendable {
   }
 
   package var serial: UInt32 = 0
+  /// See ``identity(_:_:)``.
+  private(set) var identity: UInt32 = 0
   /// Milliseconds since 1970, from the records.
   package var time: Int64 = 0
   /// Every record's fields, back to back.
@@ -52,6 +54,7 @@ package struct Event: Sendable {
   @inline(__always)
   mutating func reset(serial: UInt32, time: Int64) {
     self.serial = serial
+    identity = serial
     self.time = time
     if text.storage.count > 65536 { text.release() } else { text.truncate(to: 0) }
     records.removeAll(keepingUpTo: 512)
@@ -61,13 +64,25 @@ package struct Event: Sendable {
     isLate = false
   }
 
+  /// What an event is looked up by: the serial, and the host in it (FNV-1a), as several hosts count in the same numbers.
+  static func identity(_ serial: UInt32, _ host: RawSpan) -> UInt32 {
+    if host.isEmpty { return serial }
+    var hash: UInt32 = 0x811c_9dc5
+    for index in host.byteOffsets { hash = (hash ^ UInt32(host.unsafeLoad(fromByteOffset: index, as: UInt8.self))) &* 0x0100_0193 }
+    return serial ^ hash
+  }
+
   /// Whether the event came from that host.
+  @inline(__always)
   func isFrom(_ host: RawSpan) -> Bool {
-    text.storage.span.bytes.extracting(node.range).equals(host)
+    node.isEmpty ? host.isEmpty : text.storage.span.bytes.extracting(node.range).equals(host)
   }
 
   /// The host that the records come from, in front of the first one.
-  mutating func setNode(_ name: RawSpan) { node = place(name) }
+  mutating func setNode(_ name: RawSpan) {
+    node = place(name)
+    identity = Self.identity(serial, name)
+  }
 
   @inline(__always)
   mutating func append(_ type: RecordType, _ body: RawSpan) { records.append(RecordSlice(type: type, body: place(body))) }

@@ -94,6 +94,9 @@ private final class LogFile {
         position += count
       }
     } catch { throw SystemError(error.call, self.path, error.code).failure() }
+    if position == 0, path.hasSuffix(".gz") || path.hasSuffix(".zst") {
+      throw Failure("\(printable(path)): empty, so no packed file", advice: "it needs a sound copy", exit: .inputOutput)
+    }
     let magic = UnsafeRawBufferPointer(input.pending)
     if let format = Self.unreadFormats.first(where: { magic.starts(with: $0.magic) }) {
       let file = path == "-" ? "" : " " + printable(path)

@@ -63,8 +63,8 @@ package final class LineSource {
   private var inputStart = 0
   /// Whether the decompressor may hold output for which there was no room.
   private var hasMore = false
-  /// Whether a compressed frame is unfinished.
-  private var insideFrame = false
+  /// Whether a compressed frame is unfinished; an empty file lacks all of it.
+  private var insideFrame = true
   private static let blockBytes = 128 << 10
 
   package init(path: String, isCompressed: Bool) throws(SystemError) {

@@ -13,7 +13,15 @@ package struct LogFollower {
   /// have deleted the directory and set back the clock.
   private var done: Set<SegmentName> = []
 
+  private var damaged: [SystemError] = []
+
   package init(directory: String) { self.directory = directory }
+
+  /// The compressed segments that turned out to be damaged since the last time; what stands before the damage has been given.
+  package mutating func takeDamaged() -> [SystemError] {
+    defer { damaged.removeAll() }
+    return damaged
+  }
 
   /// Whether ``start(last:wants:_:)`` has found a log.
   package var hasSegments: Bool { current != nil || !done.isEmpty }
@@ -59,7 +67,7 @@ package struct LogFollower {
   }
 
   /// The last wanted lines of a rotated segment. A compressed one has to be read from its beginning.
-  private func lastLines(of segment: Segment, _ count: Int, _ wants: (RawSpan) -> Bool) throws(SystemError) -> [[UInt8]] {
+  private mutating func lastLines(of segment: Segment, _ count: Int, _ wants: (RawSpan) -> Bool) throws(SystemError) -> [[UInt8]] {
     if !segment.isCompressed, let file = try? TailedFile(segment.path) { return try file.skipToEnd(last: count, wants) }
     var lines: [[UInt8]] = []
     try read(segment) { line in
@@ -110,17 +118,23 @@ package struct LogFollower {
     if !segment.isCompressed { return false }
     let own = try file.firstLine()
     var isSame = false
-    var reader = try LineReader(segment)
-    _ = try reader.next { line in isSame = line.withUnsafeBytes { $0.elementsEqual(own) } }
+    do throws(SystemError) {
+      var reader = try LineReader(segment)
+      _ = try reader.next { line in isSame = line.withUnsafeBytes { $0.elementsEqual(own) } }
+    } catch  where error.code == .badMessage {
+      // it is noted when it is read
+    }
     return isSame
   }
 
   /// All lines of a rotated segment; none if retention has deleted it meanwhile.
-  private func read(_ segment: Segment, _ body: (RawSpan) -> Void) throws(SystemError) {
+  private mutating func read(_ segment: Segment, _ body: (RawSpan) -> Void) throws(SystemError) {
     do throws(SystemError) {
       var reader = try LineReader(segment)
       while try reader.next(body) {}
     } catch  where error.code == .noSuchFileOrDirectory {
+    } catch  where error.code == .badMessage {
+      damaged.append(error)
     }
   }
 }

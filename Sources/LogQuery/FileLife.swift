@@ -12,9 +12,15 @@ final class NameHistory {
     let path: [UInt8]
     /// Of a rename, the old name.
     let old: [UInt8]
+
+    var timeMs: Int64 { id.timeMs }
   }
 
+  /// The name that is asked about.
+  private let path: [UInt8]
   private var events: [Event] = []
+  /// When it was first used, and how many events there were by then.
+  private var firstUse: (timeMs: Int64, count: Int)?
 
   private struct Place: Hashable {
     let name: [UInt8]
@@ -23,11 +29,14 @@ final class NameHistory {
   /// What ``existed(_:before:)`` has found: the questions of a search lie on each other's way, and names are anybody's.
   private var known: [Place: Bool?] = [:]
 
+  init(of path: [UInt8]) { self.path = path }
+
   /// Keeps what the line says of names.
   func add(_ line: LogLine) {
     guard line.string("event.outcome", equals: "success"), let action = line.string("fsaudit.action").flatMap(Action.init(named:)),
       let path = line.name("file.path", raw: "fsaudit.raw.path")
     else { return }
+    if firstUse == nil, path == self.path { firstUse = (line.timeMs ?? 0, events.count) }
     let kind: Kind
     switch action {
     case .create, .mkdir, .mknod, .symlink, .link: kind = .born
@@ -40,29 +49,14 @@ final class NameHistory {
     events.append(Event(id: LineID(line), kind: kind, path: path, old: old))
   }
 
-  /// The life of the file that was the last one to be called `path`: backwards from there to where it got its first name, forwards to where it
-  /// lost its last.
-  func life(of path: [UInt8]) -> FileLife {
-    guard let pivot = events.indices.last(where: { concerns(path, $0) }) else { return FileLife(first: path, birth: nil, turns: []) }
-    // before the pivot, if it took the name away; else after it
-    let isTaken = events[pivot].kind == .gone || events[pivot].kind == .moved && moved(path, by: events[pivot]) != nil
-    var turns: [FileLife.Turn] = []
+  /// The life of the file that was the last one to have the name, up to a time: backwards from there to where it got its first name, forwards to
+  /// where it lost its last.
+  func life(untilMs: Int64) -> FileLife {
+    guard let pivot = pivot(before: events.count, untilMs) else { return FileLife(first: path, birth: nil, turns: []) }
+    let past = past(at: pivot)
+    var turns = past.turns
     var name = path
-    var birth: LineID?
-    var isAfterBirth = false
-    for event in events[..<(isTaken ? pivot : pivot + 1)].reversed() {
-      if let before = origin(of: name, before: event) {
-        turns.append(FileLife.Turn(id: event.id, name: name))
-        name = before
-      } else if event.path == name, event.kind == .born || event.kind == .gone {
-        (birth, isAfterBirth) = (event.id, event.kind == .gone)
-        break
-      }
-    }
-    let first = name
-    turns.reverse()
-    name = path
-    for event in events[(isTaken ? pivot : pivot + 1)...] {
+    for event in events[past.end...] {
       if let next = moved(name, by: event) {
         turns.append(FileLife.Turn(id: event.id, name: next))
         name = next
@@ -72,7 +66,82 @@ final class NameHistory {
         break
       }
     }
-    return FileLife(first: first, birth: birth, isAfterBirth: isAfterBirth, turns: turns)
+    let birth = past.origin.birth.map { events[$0] }
+    return FileLife(first: past.origin.first, birth: birth?.id, isAfterBirth: birth?.kind == .gone, turns: turns)
+  }
+
+  /// How many other files had the name before that one, and up to which time the last of them is asked for.
+  struct Others: Equatable {
+    var count: Int
+    var untilMs: Int64
+    /// So many are counted: a name can be given anew at every save.
+    static let limit = 100
+  }
+
+  /// The other files that had the name before the one of ``life(untilMs:)``; nil for none.
+  func others(sinceMs: Int64, untilMs: Int64) -> Others? {
+    var known: Set<Origin> = []
+    var last: Int64?
+    var (until, end) = (untilMs, events.count)
+    func note(_ origin: Origin) {
+      if known.insert(origin).inserted, known.count == 2 { last = until }
+    }
+    while known.count <= Others.limit {
+      guard let pivot = pivot(before: end, until) else {
+        // before the first that is told of names
+        if let use = firstUse, use.count <= end, use.timeMs <= until, use.timeMs >= sinceMs { note(Origin(birth: nil, first: path)) }
+        break
+      }
+      let past = past(at: pivot)
+      if past.end == pivot, events[pivot].timeMs < sinceMs { break }
+      note(past.origin)
+      guard let arrival = past.arrival, events[arrival].timeMs >= sinceMs else { break }
+      let isGone = events[arrival].kind == .gone
+      until = min(until, isGone ? events[arrival].timeMs : events[arrival].timeMs - 1)
+      end = isGone ? arrival + 1 : arrival
+    }
+    return last.map { Others(count: known.count - 1, untilMs: $0) }
+  }
+
+  /// What tells a file from others: its first name, and the event that it came with, if the log has it.
+  private struct Origin: Hashable {
+    var birth: Int?
+    var first: [UInt8]
+  }
+
+  private struct Past {
+    var origin: Origin
+    /// The event that gave it the name.
+    var arrival: Int?
+    var turns: [FileLife.Turn] = []
+    /// Where the events begin that are not of the past: at the pivot, if that took the name away; else behind it.
+    var end: Int
+  }
+
+  /// The last event up to a time that gave the name, or took it.
+  private func pivot(before end: Int, _ untilMs: Int64) -> Int? {
+    events[..<end].indices.last { events[$0].timeMs <= untilMs && concerns(path, $0) }
+  }
+
+  /// What became of the file before the pivot.
+  private func past(at pivot: Int) -> Past {
+    let isTaken = events[pivot].kind == .gone || events[pivot].kind == .moved && moved(path, by: events[pivot]) != nil
+    var past = Past(origin: Origin(birth: nil, first: path), end: isTaken ? pivot : pivot + 1)
+    for index in (0..<past.end).reversed() {
+      let (event, name) = (events[index], past.origin.first)
+      if let before = origin(of: name, before: event) {
+        past.turns.append(FileLife.Turn(id: event.id, name: name))
+        past.origin.first = before
+      } else if event.path == name, event.kind == .born || event.kind == .gone {
+        past.origin.birth = index
+      } else {
+        continue
+      }
+      past.arrival = past.arrival ?? index
+      if past.origin.birth != nil { break }
+    }
+    past.turns.reverse()
+    return past
   }
 
   /// Whether the event gave a file the name, or took it away. A rename of a directory above does only where there was such a file.
@@ -143,7 +212,7 @@ final class NameHistory {
 
 /// Which line of a log: the event, and what it did to which name.
 struct LineID: Equatable {
-  private let timeMs: Int64
+  let timeMs: Int64
   private let serial: UInt32
   private let path: [UInt8]
 

@@ -64,11 +64,13 @@ package struct LogQuery {
     var streams: [any LineStream] = []
     for source in sources {
       let life = question.followedFile.map { path in
-        let history = NameHistory()
+        let history = NameHistory(of: path)
         let stream = stream(source, Selection(Filter(), history: history))
         var (nothing, unheard) = (Matches(isReversed: false, limit: nil), Outcome())
         while stream.more(&nothing, &unheard) {}
-        return history.life(of: path)
+        let (since, until) = (question.filter.sinceMs ?? .min, question.filter.untilMs ?? .max)
+        if let others = history.others(sinceMs: since, untilMs: until) { note(others) }
+        return history.life(untilMs: until)
       }
       var selection = Selection(question.filter, life: life)
       selection.isCounting = question.isCounting
@@ -95,6 +97,14 @@ package struct LogQuery {
       if !item.isGap { passed += 1 }
     }
     return outcome
+  }
+
+  private func note(_ others: NameHistory.Others) {
+    let count = others.count < NameHistory.Others.limit ? "\(others.count)" : "\(others.count) or more"
+    var time = JSONWriter()
+    time.timestamp(milliseconds: others.untilMs)
+    let until = String(decoding: time.bytes, as: UTF8.self).filter { $0 != "\"" }
+    complain("fsaudit: note: \(count) other file\(others.count > 1 ? "s" : "") had this name before: --until \(until)")
   }
 
   private func check() throws(Failure) {

@@ -32,14 +32,11 @@ final class OwnLog: LineStream {
   }
 
   func more(_ matches: inout Matches, _ outcome: inout Outcome) -> Bool {
-    do throws(SystemError) {
+    do throws(Failure) {
       if segments == nil { segments = try wanted() }
     } catch {
       segments = []
-      let advice =
-        error.code == .noSuchFileOrDirectory
-        ? "start `fsaudit run`, or name the log with --log" : error.code == .notDirectory ? "--log takes the log's directory" : ""
-      report(error.failure(advice: advice), &outcome)
+      report(error, &outcome)
     }
     // A block at a time; backwards a segment at a time, because its end is only known when it has been read. The life of a file is told
     // forwards, and is short.
@@ -53,8 +50,30 @@ final class OwnLog: LineStream {
     return true
   }
 
-  /// The segments that the time asked for may be in, the first to be read last.
-  private func wanted() throws(SystemError) -> [(segment: Segment, source: LineSource?)] {
+  private func wanted() throws(Failure) -> [(segment: Segment, source: LineSource?)] {
+    do throws(SystemError) {
+      let listed = try list()
+      if !listed.isEmpty { return inTime(listed) }
+    } catch {
+      let advice =
+        error.code == .noSuchFileOrDirectory
+        ? "start `fsaudit run`, or name the log with --log" : error.code == .notDirectory ? "--log takes the log's directory" : ""
+      throw error.failure(advice: advice)
+    }
+    // whoever names the directory above gets told, not that nothing has happened
+    let below = ((try? directoryEntries(directory)) ?? []).sorted().map { directory + "/" + $0 }
+      .filter { (try? SegmentSet(directory: $0))?.segments.isEmpty == false }
+    let shown = below.prefix(3).map { "--log \(printable($0))" }.joined(separator: " ")
+    throw Failure(
+      "\(printable(directory)): no log in this directory",
+      advice: below.isEmpty
+        ? "start `fsaudit run`, or name the log with --log, auditd's with --audit-log"
+        : "name the logs below it: \(shown)\(below.count > 3 ? " and \(below.count - 3) more" : "")",
+      exit: .inputOutput)
+  }
+
+  /// The segments, in their order.
+  private func list() throws(SystemError) -> [(segment: Segment, source: LineSource?)] {
     // First, so that what is renamed from now on is still read, once.
     var live: LineSource?
     do throws(SystemError) {
@@ -68,12 +87,17 @@ final class OwnLog: LineStream {
       list.removeAll(where: \.isLive)
       live = nil
     }
+    return list.map { ($0, $0.inode == live?.inode ? live : nil) }
+  }
+
+  /// Those that the time asked for may be in, the first to be read last.
+  private func inTime(_ list: [(segment: Segment, source: LineSource?)]) -> [(segment: Segment, source: LineSource?)] {
     var result: [(segment: Segment, source: LineSource?)] = []
-    for (place, segment) in list.enumerated() {
-      let next = place + 1 < list.count ? list[place + 1].name?.timeMs : nil
+    for (place, (segment, source)) in list.enumerated() {
+      let next = place + 1 < list.count ? list[place + 1].segment.name?.timeMs : nil
       let isAfter = afterwards == nil && !segment.isLive && isBehind(segment.name?.timeMs)
       if isAfter { afterwards = segment.path }
-      if isAfter || mayHold(from: segment.name?.timeMs, to: next) { result.append((segment, segment.inode == live?.inode ? live : nil)) }
+      if isAfter || mayHold(from: segment.name?.timeMs, to: next) { result.append((segment, source)) }
     }
     return isReversed && !selection.needsEveryLine ? result : result.reversed()
   }

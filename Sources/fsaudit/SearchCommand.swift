@@ -44,7 +44,11 @@ struct SearchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The whole life of one file, under a name that it had at some time: through its renames, and through those of the directories above it.",
+      """
+      The whole life of one file, under a name that it had at some time: through its renames, and through those of the directories above it. \
+      Of several files that had the name, the last one, up to --until. Changes under a hard link to it are among them where the kernel told \
+      the inode.
+      """,
       valueName: "path"))
   var followFile: String?
 
@@ -106,8 +110,9 @@ struct SearchCommand: ParsableCommand {
 
   private func followedFile() throws(Failure) -> [UInt8]? {
     guard let followFile else { return nil }
-    let path = RawArguments.values(of: "--follow-file", [followFile])[0]
-    guard path.first == UInt8(ascii: "/"), path.count > 1, path.last != UInt8(ascii: "/") else {
+    var path = RawArguments.values(of: "--follow-file", [followFile])[0]
+    while path.last == UInt8(ascii: "/") { path.removeLast() }
+    guard path.first == UInt8(ascii: "/") else {
       throw Failure("--follow-file \(printable(followFile)) is no file's path", advice: "write it from / on", exit: .usage)
     }
     return path

@@ -54,6 +54,7 @@ struct TailCommand: ParsableCommand {
     if !follow, (try? status(of: log.directory)) == nil {
       throw SystemError("lstat", log.directory, .noSuchFileOrDirectory).failure(advice: "start `fsaudit run`, or name the log with --log")
     }
+    var isDamaged = false
     let count = lines ?? (filter.sinceMs == nil ? 10 : nil)
     do throws(SystemError) {
       try follower.start(last: count) {
@@ -62,6 +63,7 @@ struct TailCommand: ParsableCommand {
         printer.print($0)
       }
       try printer.flush()
+      isDamaged = say(follower.takeDamaged())
       if !follower.hasSegments {
         complain("fsaudit: note: there is no log in \(printable(log.directory)) yet\(follow ? ": waiting for it" : "")")
       }
@@ -70,19 +72,25 @@ struct TailCommand: ParsableCommand {
         repeat {
           try follower.poll { if printer.wants($0) { printer.print($0) } }
           try printer.flush()
+          if say(follower.takeDamaged()) { isDamaged = true }
         } while try waiter.wait()
       }
     } catch {
-      switch error.code {
-      case .notDirectory: throw error.failure(advice: "--log takes the log's directory")
-      case .badMessage: throw error.failure(advice: "the segment is damaged: move it away to see the rest")
-      default: throw error
-      }
+      if error.code == .notDirectory { throw error.failure(advice: "--log takes the log's directory") }
+      throw error
     }
     if printer.unreadable > 0 {
       complain("fsaudit: \(printer.unreadable) lines of the log could not be read: the answer may lack what they held")
-      throw ExitCode(ExitStatus.inputOutput.rawValue)
     }
+    if isDamaged || printer.unreadable > 0 { throw ExitCode(ExitStatus.inputOutput.rawValue) }
+  }
+
+  /// - Returns: whether there are any.
+  private func say(_ damaged: [SystemError]) -> Bool {
+    for error in damaged {
+      complain("fsaudit: \(error.failure(advice: "the segment is damaged: what was read before it is shown"))")
+    }
+    return !damaged.isEmpty
   }
 }
 

@@ -60,15 +60,18 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     Scenario(
       name: "the same serial at another time is another event",
       script: ["SYSCALL 1@1000", "SYSCALL 1@2000", "EOE 1@2000", "finish"],
-      events: ["1:SYSCALL evicted", "1:SYSCALL endOfEvent"], counters: { $0.evicted = 1 }),
+      events: ["1:SYSCALL endOfEvent", "1:SYSCALL endOfInput"]),
     Scenario(
-      // (called late: the list of closed events has no room for hosts, and two hosts seldom share serial and millisecond)
-      name: "the same serial on another host is another event", script: ["SYSCALL 1/a", "SYSCALL 1/b", "EOE 1/b"],
-      events: ["1:SYSCALL evicted", "1:SYSCALL endOfEvent late"],
-      counters: {
-        $0.evicted = 1
-        $0.late = 1
-      }),
+      name: "the same serial and time on other hosts are other events",
+      script: ["SYSCALL 1/a", "SYSCALL 1/b", "SYSCALL 1", "CWD 1/a", "PATH 1/b", "EOE 1/b", "PATH 1", "PATH 1/a", "EOE 1/a", "EOE 1"],
+      events: ["1:SYSCALL PATH endOfEvent", "1:SYSCALL CWD PATH endOfEvent", "1:SYSCALL PATH endOfEvent"]),
+    Scenario(
+      name: "hosts' events in a log, where PROCTITLE ends them",
+      script: ["SYSCALL 1/a", "SYSCALL 1/b", "PATH 1/a", "PATH 1/b", "PROCTITLE 1/a", "EOE 1/a", "PROCTITLE 1/b", "EOE 1/b"],
+      events: ["1:SYSCALL PATH PROCTITLE proctitle", "1:SYSCALL PATH PROCTITLE proctitle"], endsAtProctitle: true),
+    Scenario(
+      name: "EOE behind the PROCTITLE of another host's event", script: ["SYSCALL 1/b", "SYSCALL 1/a", "PROCTITLE 1/a", "EOE 1/b"],
+      events: ["1:SYSCALL PROCTITLE proctitle", "1:SYSCALL endOfEvent"], endsAtProctitle: true),
     Scenario(
       name: "the clock steps back",
       script: ["now 100000", "SYSCALL 1", "now 500", "expire", "SYSCALL 2", "expire", "PATH 1", "EOE 1", "now 2500", "expire"],
@@ -120,8 +123,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
       events: ["1:SYSCALL evicted", "2:SYSCALL PATH endOfEvent", "3:SYSCALL endOfEvent"], counters: { $0.evicted = 1 },
       limits: { $0.openEvents = 2 }),
     Scenario(
-      name: "serials that share a slot", script: ["SYSCALL 1", "SYSCALL 4097", "EOE 4097"],
-      events: ["1:SYSCALL evicted", "4097:SYSCALL endOfEvent"], counters: { $0.evicted = 1 }),
+      name: "serials that share a slot",
+      script: ["SYSCALL 1", "SYSCALL 4097", "SYSCALL 8193", "PATH 4097", "PATH 1", "EOE 4097", "EOE 1", "finish"],
+      events: ["4097:SYSCALL PATH endOfEvent", "1:SYSCALL PATH endOfEvent", "8193:SYSCALL endOfInput"]),
     Scenario(
       name: "a huge event is cut", script: ["SYSCALL 1", "EXECVE 1", "EXECVE 1", "EXECVE 1", "EOE 1"],
       events: ["1:SYSCALL EXECVE endOfEvent cut"], counters: { $0.oversized = 2 }, limits: { $0.eventBytes = 50 }),

@@ -145,6 +145,15 @@ struct SplitMix: RandomNumberGenerator {
     }
   }
 
+  @Test func anEmptyFileIsPackedByNothing() throws {
+    for name in ["audit.log.1.gz", "audit.log.1.zst"] {
+      let result = lines([try directory.write(name, ""), try directory.write("audit.log", "next\n")])
+      #expect(result.faults.map(\.exit) == [.inputOutput] && result.faults[0].message.hasPrefix(directory[name]))
+      #expect(result.lines == [Array("next".utf8)])
+    }
+    #expect(lines([try directory.write("plain", ""), try directory.write("sound.gz", bytes: gzip([]))]).faults.isEmpty)
+  }
+
   @Test func damagedDataGivesWhatCameBefore() throws {
     let log = sampleLog(2_000_000)
     let whole = expectedLines(log)

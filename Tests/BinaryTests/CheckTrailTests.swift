@@ -14,6 +14,7 @@ import Testing
     directory = try TemporaryDirectory()
     tree = try directory.makeDirectory("tree")
     try directory.makeDirectory("log")
+    try directory.write("log/events.jsonl", "")
     try directory.write("tree/a", "a\n")
     try directory.write("tree/b", "b\n")
     let config = try directory.write("baseline.conf", "\(tree) p+s+m+c+i+n+sha256\n")
@@ -61,7 +62,11 @@ import Testing
     let result = try run(fsauditBinary, ["check"] + place + settings(""))
     #expect(result.status == 5 && result.text.contains("added     1"))
     #expect(result.errorText.split(separator: "\n").count == 1 && result.errorText.contains("no daemon is there"), "\(result.errorText)")
-    let other = try run(fsauditBinary, ["check", "--log", try directory.makeDirectory("other")] + place + settings(""))
+    let words = ["check", "--log", try directory.makeDirectory("other")] + place + (try settings(""))
+    let none = try run(fsauditBinary, words)
+    #expect(none.status == 5 && none.errorText.contains("other: no log in this directory"), "\(none.errorText)")
+    try directory.write("other/events.jsonl", "")
+    let other = try run(fsauditBinary, words)
     #expect(other.status == 5 && other.errorText.isEmpty, "\(other.errorText)")
   }
 

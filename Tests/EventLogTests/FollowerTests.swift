@@ -79,6 +79,33 @@ import Testing
     }
   }
 
+  /// Whatever the damage, all lines that can be read are there, and the segment is named.
+  @Test func aDamagedSegmentTakesNoOthersAway() throws {
+    let writer = SegmentWriter(policy, host: "h")
+    write(writer, 1...60)
+    var retention = RetentionPolicy()
+    retention.compressionLevel = 3
+    _ = Housekeeper(directory: scratch.path, policy: retention).run()
+    let damaged = try SegmentSet(directory: scratch.path).rotated[1]
+    var reader = try LineReader(damaged)
+    var lost: Set<String> = []
+    while try reader.next({ lost.insert(summary(of: $0)) }) {}
+    let name = String(damaged.path.dropFirst(scratch.path.count + 1))
+    let whole = try contents(of: damaged.path, limitBytes: 1 << 20)
+    for bytes in [[], Array("not zstd".utf8), Array(whole.prefix(whole.count / 2))] {
+      try scratch.write(name, bytes)
+      for count in [nil, 1000] {
+        var follower = LogFollower(directory: scratch.path)
+        let lines = try start(&follower, last: count)
+        #expect(lines.filter { !lost.contains($0) } == numbers(1...60).filter { !lost.contains($0) })
+        #expect(follower.takeDamaged().map(\.subject) == [damaged.path] && follower.takeDamaged().isEmpty)
+      }
+      // it is not asked
+      var follower = LogFollower(directory: scratch.path)
+      #expect(try start(&follower, last: 1) == ["60"] && follower.takeDamaged().isEmpty)
+    }
+  }
+
   /// Every kind of rotation between two looks: none, one, several, with compression of those in between.
   @Test(arguments: [1, 3, 10, 40]) func nothingIsLostOrDoubledOverRotations(step: UInt32) throws {
     let writer = SegmentWriter(policy, host: "h")

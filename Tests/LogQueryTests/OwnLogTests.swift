@@ -204,6 +204,18 @@ import Testing
     #expect(try count(nil, words(.action, "seal")) == 2 && count(words(.action, "gap"), words(.serial, "1")) == 2)
   }
 
+  @Test func anEmptyPackedSegmentIsDamaged() throws {
+    let name = SegmentName(timeMs: start, firstSerial: 1, isCompressed: true).fileName
+    try directory.write(name, "")
+    try directory.write(SegmentName.live, line(2, start + 2))
+    let answer = try ask([source])
+    #expect(answer.serials == [2] && answer.outcome.exit == .inputOutput && answer.said.count == 1 && answer.said[0].contains(name))
+    // nothing, packed
+    try directory.write("empty", "")
+    try run("zstd", ["-q", "-f", directory["empty"], "-o", directory[name]])
+    #expect(try ask([source]).outcome.exit == .ok)
+  }
+
   @Test func gapsBelongToTheAnswer() throws {
     let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
     try directory.write(SegmentName.live, line(1, start) + gap + line(2, start + 2) + gap + line(3, start + 3))
@@ -217,12 +229,29 @@ import Testing
   }
 
   @Test func aLogThatIsNotThereIsAFault() throws {
-    let answer = try ask([.log(directory: directory["none"]), .log(directory: directory.path)])
+    let answer = try ask([.log(directory: directory["none"])])
     #expect(answer.outcome.fault == .inputOutput && answer.said.count == 1 && answer.said[0].contains("--log"))
     try directory.write(SegmentName.live, line(1, start))
     let both = try ask([.log(directory: directory["none"]), source])
     #expect(both.serials == [1] && both.outcome.exit == .inputOutput)
     #expect(throws: Failure.self) { try ask([source]) { $0.wantsRecords = true } }
+  }
+
+  @Test func aDirectoryWithoutALogIsAFault() throws {
+    try directory.write("notes.txt", "")
+    let none = try ask([source])
+    #expect(none.outcome.fault == .inputOutput && none.said.count == 1 && none.said[0].contains("no log in this directory: start"))
+    for name in ["web-1", "web-2", "web-3", "web-4", "none"] { try directory.makeDirectory(name) }
+    for name in 1...4 { try directory.write("web-\(name)/" + SegmentName.live, "") }
+    let hosts = try ask([source])
+    #expect(hosts.outcome.fault == .inputOutput && hosts.said.count == 1)
+    let advice = [1, 2, 3].map { "--log \(directory["web-\($0)"])" }.joined(separator: " ")
+    #expect(hosts.said[0].hasSuffix("name the logs below it: \(advice) and 1 more"))
+    // a log without a line, and one without a line of that time
+    #expect(try ask([.log(directory: directory["web-1"])]).outcome.exit == .findings)
+    try directory.write(SegmentName(timeMs: start, firstSerial: 1).fileName, line(1, start))
+    let early = try ask([source]) { $0.filter.untilMs = start - 3_600_000 }
+    #expect(early.outcome.exit == .findings && early.said.isEmpty)
   }
 
   /// A name that is no UTF-8, and one so long that its readable form is cut, are found by their bytes.
