@@ -38,7 +38,6 @@ package struct Filter: Sendable {
   }
 
   /// Whether only the time, or nothing at all, is asked for.
-  /// Whether nothing but a time is asked for.
   package var isAboutTimeOnly: Bool { conditions.isEmpty && exclusions.isEmpty }
 
   /// Whether nothing is asked for, so that even a line that cannot be read belongs to the answer.
@@ -53,17 +52,25 @@ package struct Filter: Sendable {
   }
 
   package func verdict(on line: LogLine) -> Verdict {
+    let isGap = line.isGap
     if sinceMs != nil || untilMs != nil {
-      guard let time = line.timeMs, covers(time) else { return .no }
+      guard let time = line.timeMs, covers(time) || isGap && gapReaches(line, time) else { return .no }
     }
-    // About the log, not about what happened: nobody asks for it by time alone.
-    if isAboutTimeOnly { return line.dataset == .seal ? .no : .matches }
-    if fits(line) { return .matches }
-    return line.isGap ? .gap : .no
+    // About the log, not about what happened: it is there for who asks for it by name.
+    if line.dataset == .seal, !conditions.contains(where: { $0.field == .action || $0.field == .text }) { return .no }
+    if isAboutTimeOnly || fits(line) { return .matches }
+    return isGap ? .gap : .no
   }
 
   /// Whether that time is asked for, in milliseconds since 1970.
   package func covers(_ timeMs: Int64) -> Bool { timeMs >= sinceMs ?? .min && timeMs <= untilMs ?? .max }
+
+  /// Whether a gap, which is written when it is over, lies in the time asked for, or a part of it does.
+  private func gapReaches(_ line: LogLine, _ writtenMs: Int64) -> Bool {
+    func time(_ path: String) -> Int64? { line.string(path).flatMap { instant(isoUTC: Array($0.utf8).span.bytes) } }
+    return min(time("fsaudit.gap.since") ?? writtenMs, writtenMs) <= untilMs ?? .max
+      && max(time("fsaudit.gap.until") ?? writtenMs, writtenMs) >= sinceMs ?? .min
+  }
 
   private func fits(_ line: LogLine) -> Bool {
     conditions.allSatisfy { $0.holds(for: line) } && !exclusions.contains { $0.holds(for: line) }

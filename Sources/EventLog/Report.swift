@@ -8,8 +8,8 @@ import Glibc
 package struct Report: ~Copyable {
   /// What the whole log holds.
   struct Totals {
-    /// Lines of file changes, and of other things that somebody did.
-    var changes: UInt64 = 0, events: UInt64 = 0
+    /// Lines of file changes, of files that were opened and no more, and of other things that somebody did.
+    var changes: UInt64 = 0, openings: UInt64 = 0, events: UInt64 = 0
     var failed: UInt64 = 0
     /// Of what somebody did, milliseconds since 1970.
     var firstMs = Int64.max, lastMs = Int64.min
@@ -58,7 +58,8 @@ package struct Report: ~Copyable {
     guard isChange || countOther(line, ms) else { return }
     let failed = fields.equals(.outcome, "failure", line)
     totals.failed += failed ? 1 : 0
-    if isChange { totals.changes += 1 } else { totals.events += 1 }
+    let isOpening = isChange && fields.equals(.eventAction, "opened", line)
+    if isOpening { totals.openings += 1 } else if isChange { totals.changes += 1 } else { totals.events += 1 }
     if let ms {
       totals.firstMs = min(totals.firstMs, ms)
       totals.lastMs = max(totals.lastMs, ms)
@@ -93,7 +94,7 @@ package struct Report: ~Copyable {
   }
 
   /// Whether anybody did anything.
-  package var isEmpty: Bool { totals.changes == 0 && totals.events == 0 }
+  package var isEmpty: Bool { totals.changes == 0 && totals.openings == 0 && totals.events == 0 }
 
   /// Counts lines that could not be read where they came from, and so never came here.
   package mutating func add(unreadable lines: Int) { totals.unreadable += UInt64(max(lines, 0)) }

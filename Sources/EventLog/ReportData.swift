@@ -66,7 +66,8 @@ struct ReportData: ~Copyable {
     time(",\"from\":", isKnown ? totals.firstMs : nil)
     time(",\"to\":", isKnown ? totals.lastMs : nil)
     for (name, value) in [
-      (",\"changes\":" as StaticString, totals.changes), (",\"events\":", totals.events), (",\"failed\":", totals.failed),
+      (",\"changes\":" as StaticString, totals.changes), (",\"opened\":", totals.openings), (",\"events\":", totals.events),
+      (",\"failed\":", totals.failed),
       (",\"unreadable\":", totals.unreadable),
     ] {
       json.raw(name)

@@ -44,6 +44,8 @@ struct ReportPage: ~Copyable {
     raw("</p>\n<p>")
     number(totals.changes)
     raw(" changes of files, ")
+    number(totals.openings)
+    raw(" files opened, ")
     number(totals.events)
     raw(" other events, ")
     number(totals.failed)

@@ -44,6 +44,10 @@ struct ReportText: ~Copyable {
 
   private mutating func amounts(_ totals: Report.Totals) {
     count(totals.changes, "change of files", "changes of files")
+    if totals.openings > 0 {
+      cells.words(", ")
+      count(totals.openings, "file opened", "files opened")
+    }
     if totals.events > 0 {
       cells.words(", ")
       count(totals.events, "other event", "other events")

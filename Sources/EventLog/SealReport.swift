@@ -12,9 +12,11 @@ package struct SealAnchor: Hashable, Sendable {
   /// `1f0c9a…-17-5e88…`: what `fsaudit log seal` prints.
   package var text: String { "\(chain)-\(number)-\(hash.hex)" }
 
-  /// From ``text``.
+  /// From ``text``, with or without white space around it.
   package init?(text: String) {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+    let words = text.split { $0.isWhitespace }
+    guard words.count == 1 else { return nil }
+    let parts = words[0].split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0].utf8.count == 16, let number = Int64(parts[1]), number >= 0, let hash = Digest(hex: String(parts[2]))
     else { return nil }
     self.init(chain: String(parts[0]), number: number, hash: hash)
@@ -46,6 +48,7 @@ package struct SealFinding: Equatable, Sendable {
 
   /// `events.jsonl:17-20: …`.
   package var description: String {
+    if place.file.isEmpty { return message }
     let range = end == place ? "\(place)" : end.file == place.file ? "\(place)-\(end.line)" : "\(place) to \(end)"
     return "\(range): \(message)"
   }
@@ -68,6 +71,12 @@ package struct SealReport: Equatable, Sendable {
   package var anchored: Int64?
   /// Lines before the first chain, and lines behind the last seal: nothing vouches for them.
   package var linesBefore: Int64 = 0, linesAfter: Int64 = 0
+  /// Whether the last seal is that of a run's orderly end.
+  package var isClosed = false
+  /// Lines that killed runs left, which the next run's first seal covers as it found them; how many such seals, and the numbers of the first.
+  package var linesAdopted: Int64 = 0, adoptions = 0
+  package var adoptedBy: [Int64] = []
+  static let maximumAdoptedBy = 10
   /// What follows the last whole line.
   package var unfinishedBytes = 0
 

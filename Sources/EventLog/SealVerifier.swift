@@ -148,6 +148,7 @@ package struct SealVerifier: ~Copyable {
     } else {
       checkContent(seal, at: place, isWholeChain: isWholeChain)
     }
+    if signature != .bad { checkAdopted(by: seal, at: place) }
     check(anchors: seal, at: place)
     if last == nil { (report.firstNumber, report.chain) = (number, seal.chain) }
     last = seal
@@ -221,6 +222,19 @@ package struct SealVerifier: ~Copyable {
     find(damage, seal, place)
   }
 
+  /// What a run's first seal covers was there before the run: what a killed run left or, behind the seal of an orderly end, somebody else's.
+  private mutating func checkAdopted(by seal: SealLine, at place: SealPlace) {
+    guard seal.seal.reason == .start, seal.seal.lines > 0 else { return }
+    let number = seal.seal.number
+    if let last, last.seal.reason == .stop, last.chain == seal.chain, last.seal.number + 1 == number {
+      findAdded(after: last.seal.number, number, at: place, "; seal \(number) took over what it found")
+    } else {
+      report.linesAdopted += lines.count
+      report.adoptions += 1
+      if report.adoptedBy.count < SealReport.maximumAdoptedBy { report.adoptedBy.append(number) }
+    }
+  }
+
   /// Whether what the first seal does not cover of its segment is as long as it was.
   private mutating func checkStart(_ seal: Seal) {
     if last != nil || fileBytes == seal.offset { return }
@@ -252,6 +266,8 @@ package struct SealVerifier: ~Copyable {
     report.linesAfter = lines.count
     if let last {
       (report.lastNumber, report.lastTimeMs, report.lastHash) = (last.seal.number, last.timeMs, last.hash)
+      report.isClosed = last.seal.reason == .stop
+      if report.isClosed && lines.count > 0 { findAdded(after: last.seal.number, last.seal.number, at: place) }
     }
     switch next {
     case .unknown: break
@@ -301,6 +317,15 @@ package struct SealVerifier: ~Copyable {
   private mutating func find(_ kind: SealFinding.Kind, _ place: SealPlace, to end: SealPlace? = nil, _ seal: Int64?, _ message: String) {
     report.findings += 1
     findings.append(SealFinding(kind: kind, place: place, end: end ?? place, seal: seal, message: message))
+  }
+
+  /// The lines since the seal `closing` of an orderly end. A run that seals begins with its seal, so they are of none.
+  private mutating func findAdded(after closing: Int64, _ seal: Int64, at place: SealPlace, _ rest: String = "") {
+    let isThere = lines.count > 0
+    let what = lines.count == 1 ? "the line was" : isThere ? "\(lines.count) lines were" : "lines that are gone now were"
+    find(
+      .inserted, isThere ? lines.place(0) : place, to: isThere ? lines.place(Int(lines.count) - 1) : place, seal,
+      "\(what) added after the log was closed with seal \(closing), by no run that seals\(rest)")
   }
 
   private mutating func find(_ damage: UnsealedLines.Damage, _ seal: SealLine, _ place: SealPlace) {

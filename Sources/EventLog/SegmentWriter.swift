@@ -99,8 +99,9 @@ package final class SegmentWriter {
     check(nowMs: nowMs, monotonicMs: monotonicMs)
     do throws(SystemError) {
       let file = try rotateIfDue(try openLive(), adding: 0, nowMs: nowMs, monotonicMs: monotonicMs)
-      try writeGaps(to: file, nowMs: nowMs, monotonicMs: monotonicMs)
+      // A run's first seal comes before any line of it.
       try sealIfDue(file, nowMs: nowMs, monotonicMs: monotonicMs)
+      try writeGaps(to: file, nowMs: nowMs, monotonicMs: monotonicMs)
       synchronizeIfDue(file, monotonicMs: monotonicMs, afterBatch: false)
       return nil
     } catch {
@@ -127,13 +128,22 @@ package final class SegmentWriter {
   /// Seals everything, forces it to the disk and closes the file.
   package func finish(nowMs: Int64) {
     guard let file = live else { return }
-    try? writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
-    try? seal(file, .stop, nowMs: nowMs)
+    close(file, nowMs: nowMs)
+    // The disk has lost something just now: that is said, and sealed, too.
+    if !gaps.isEmpty { close(file, nowMs: nowMs) }
+    live = nil
+  }
+
+  /// The last seal is there even if nothing waits for one: what comes behind it is nobody's of ours.
+  private func close(_ file: LiveFile, nowMs: Int64) {
+    do throws(SystemError) {
+      try sealIfDue(file, nowMs: nowMs, monotonicMs: 0)
+      try writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
+      try seal(file, .stop, nowMs: nowMs)
+    } catch { status.failed(error.code) }
     synchronize(file)
     synchronizer?.drain()
     collect()
-    try? writeGaps(to: file, nowMs: nowMs, monotonicMs: 0)
-    live = nil
   }
 
   // MARK: the file
@@ -199,9 +209,9 @@ package final class SegmentWriter {
     try seal(file, reason, nowMs: nowMs)
   }
 
-  /// Seals what waits for it, if anything does.
+  /// Seals what waits for it; at the end of a run also if nothing does.
   private func seal(_ file: LiveFile, _ reason: SealReason, nowMs: Int64) throws(SystemError) {
-    guard let sealer, sealer.isPending else { return }
+    guard let sealer, sealer.isPending || reason == .stop else { return }
     status.sealed(try sealer.seal(file, reason, nowMs: nowMs), timeMs: nowMs)
   }
 

@@ -1,11 +1,11 @@
 import AuditWire
 
-/// Where a line is: the segment's name and the number in it, from 1.
+/// Where a line is: the segment's name and the number in it, from 1; 0 is a segment without lines, and no name a log without segments.
 package struct SealPlace: Equatable, Sendable, CustomStringConvertible {
   package var file: String
   package var line: Int
 
-  package var description: String { "\(file):\(line)" }
+  package var description: String { line == 0 ? file : "\(file):\(line)" }
 }
 
 /// What a verifier has read since the last seal, and what the next one says about it.

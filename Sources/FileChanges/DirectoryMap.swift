@@ -75,6 +75,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
   package internal(set) var version: UInt64 = 0
 
   private static let nameBlock = 16
+  /// The longest path that is told, in bytes, so also the most directories above one.
+  private static let deepest = 16384
 
   package init(capacity: Int = 500_000) {
     self.capacity = max(16, min(capacity, Int(Int32.max) / 2))
@@ -111,8 +113,8 @@ package struct DirectoryMap: ~Copyable, Sendable {
   /// Where the path of the node is from: that of the root above it.
   @inline(__always)
   package func origin(of index: NodeIndex) -> Origin {
-    var here = index
-    while let above = parent(here) { here = above }
+    var (here, steps) = (index, 0)
+    while let above = parent(here), steps < DirectoryMap.deepest { (here, steps) = (above, steps &+ 1) }
     return nodes[Int(here)].parent < 0 ? nodes[Int(here)].origin : .walked
   }
 
@@ -189,7 +191,7 @@ package struct DirectoryMap: ~Copyable, Sendable {
   private mutating func pathLength(_ index: NodeIndex) -> Int? {
     var length = 0
     var here = index
-    while length <= 16384 {
+    while length <= DirectoryMap.deepest {
       if nodes[Int(here)].parent < 0 {
         return renew(here) ? length &+ Int(nodes[Int(here)].nameCount) : nil
       }
@@ -215,6 +217,11 @@ package struct DirectoryMap: ~Copyable, Sendable {
         nodes[Int(index)].since = moves.count
         if node.parent == parent, isNamed(index, name), parent < 0 || self.parent(index) != nil { return index }
         if isDirectory { version &+= 1 }
+        // No directory is in itself: what is known is old, or the records are somebody's invention.
+        if isDirectory, parent >= 0, isAbove(index, parent) {
+          remove(index)
+          return nil
+        }
         setName(index, name)
         setParent(index, parent)
         return index
@@ -298,6 +305,13 @@ package struct DirectoryMap: ~Copyable, Sendable {
   }
 
   // MARK: -
+
+  /// Whether a directory is `other`, or somewhere above it.
+  private func isAbove(_ index: NodeIndex, _ other: NodeIndex) -> Bool {
+    var (here, steps) = (other, 0)
+    while here != index, let above = parent(here), steps < DirectoryMap.deepest { (here, steps) = (above, steps &+ 1) }
+    return here == index || steps == DirectoryMap.deepest
+  }
 
   private mutating func setParent(_ index: NodeIndex, _ parent: NodeIndex) {
     nodes[Int(index)].parent = parent

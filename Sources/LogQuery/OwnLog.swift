@@ -13,6 +13,8 @@ final class OwnLog: LineStream {
   /// What is still to be read, the next one last. Nil before the first time.
   private var segments: [(segment: Segment, source: LineSource?)]?
   private var current: SegmentScan?
+  /// The segment behind the time that is asked for. It begins with the gaps that reach into it, so no more of it is read than a block.
+  private var afterwards: String?
 
   /// How much earlier than its segment's first line a line can be, and how much later than the next one's. Lines stand in the order in which
   /// their events ended and have the time at which they began: a system call can wait (for a FIFO's other end), a clock can be put right.
@@ -93,16 +95,24 @@ final class OwnLog: LineStream {
     var result: [(segment: Segment, source: LineSource?)] = []
     for (place, (segment, source)) in list.enumerated() {
       let next = place + 1 < list.count ? list[place + 1].segment.name?.timeMs : nil
-      if mayHold(from: segment.name?.timeMs, to: next) { result.append((segment, source)) }
+      let isAfter = afterwards == nil && !segment.isLive && isBehind(segment.name?.timeMs)
+      if isAfter { afterwards = segment.path }
+      if isAfter || mayHold(from: segment.name?.timeMs, to: next) { result.append((segment, source)) }
     }
     return isReversed && !selection.needsEveryLine ? result : result.reversed()
   }
 
   /// Whether a segment may hold lines of the time that is asked for. The times are of its first line and of the next one's; nil where unknown.
   private func mayHold(from first: Int64?, to next: Int64?) -> Bool {
-    if let first, let until = selection.filter.untilMs, first - Self.slackMs > until { return false }
+    if isBehind(first) { return false }
     if let next, let since = selection.filter.sinceMs, next + Self.slackMs < since { return false }
     return true
+  }
+
+  /// Whether a segment that begins then is too late.
+  private func isBehind(_ first: Int64?) -> Bool {
+    if let first, let until = selection.filter.untilMs { return first - Self.slackMs > until }
+    return false
   }
 
   private func open(_ segment: Segment, _ source: LineSource?, _ outcome: inout Outcome) {
@@ -118,12 +128,14 @@ final class OwnLog: LineStream {
   private func readBlock(_ matches: inout Matches, _ outcome: inout Outcome) {
     guard let scan = current else { return }
     do throws(SystemError) {
-      if try !scan.readBlock() { current = nil }
+      if try !scan.readBlock() || scan.path == afterwards { current = nil }
     } catch {
       current = nil
       report(error.failure(advice: error.code == .badMessage ? "the segment is damaged: what was read before it is shown" : ""), &outcome)
     }
     let refused = Self.judge(scan, &selection, &prefilter, &matches)
+    // only its gaps were asked for
+    if scan.path == afterwards { return }
     outcome.corrupt += refused.count
     outcome.tooLong += scan.takeTooLong()
     for line in refused.prefix(max(0, Self.placeLimit - named)) {
@@ -149,7 +161,9 @@ final class OwnLog: LineStream {
       if !isTorn, looksWhole(line) {
         if prefilter?.occurs(in: block, line: range) == false { return }
         let time = isTimed || isUnchecked || keyMatch != nil ? startTime(line) : nil
-        if isTimed, let time, !filter.covers(time), !selection.isByPlace || time >= selection.newestMs {
+        if isTimed, let time, !filter.covers(time), !selection.isByPlace || time >= selection.newestMs,
+          time <= filter.untilMs ?? .max || !isGapLine(line)
+        {
           selection.newestMs = time
           return
         }
@@ -180,6 +194,9 @@ private func looksWhole(_ line: RawSpan) -> Bool {
   return count > 42 && line.word(unchecked: 0) == Swar.literal("{\"@times") && line.word(unchecked: 7) == Swar.literal("stamp\":\"")
     && line.byte(count &- 1) == UInt8(ascii: "}") && line.byte(count &- 2) == UInt8(ascii: "}")
 }
+
+/// Whether a line that ``looksWhole(_:)`` is a gap's, as our encoder has it: nothing that comes from outside stands before that.
+private func isGapLine(_ line: RawSpan) -> Bool { line.hasPrefix("\"event\":{\"kind\":\"pipeline_error\"", at: 41) }
 
 /// The time of a line that ``looksWhole(_:)``.
 private func startTime(_ line: RawSpan) -> Int64? {

@@ -4,9 +4,11 @@ import Glibc
 package struct Output: Sendable {
   private var bytes: [UInt8] = []
   private let descriptor: Int32
+  private let name: String
   private static let enoughBytes = 64 << 10
 
-  package init(descriptor: Int32 = 1) { self.descriptor = descriptor }
+  /// - Parameter name: what errors call it.
+  package init(descriptor: Int32 = 1, name: String = "stdout") { (self.descriptor, self.name) = (descriptor, name) }
 
   /// Adds a line, which must not contain a `\n` of its own.
   package mutating func line(_ text: String) throws(SystemError) {
@@ -45,7 +47,7 @@ package struct Output: Sendable {
   private func write(_ text: RawSpan) throws(SystemError) {
     var written = 0
     while written < text.byteCount {
-      written += try call("write", "stdout") {
+      written += try call("write", name) {
         text.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written) }
       }
     }

@@ -2,11 +2,15 @@ import CLinux
 import Glibc
 
 /// Whether a scalar must not reach a terminal as it is: C0 and C1 controls, DEL, and what reorders or breaks the text
-/// around it (bidirectional marks, embeddings, overrides and isolates, line and paragraph separators).
+/// around it (bidirectional marks, embeddings, overrides and isolates, line and paragraph separators), and what cannot be seen (Unicode's
+/// Default_Ignorable_Code_Point, and the blank pattern of Braille): two names must not look the same. None is above U+FFFF,
+/// which one escape of JSON takes.
 /// The one list for messages, the text format and the JSON log (which escapes them, too: people `cat` it).
 package func isTerminalHazard(_ scalar: UInt32) -> Bool {
   switch scalar {
-  case 0..<0x20, 0x7f..<0xa0, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+  case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e: true
+  case 0xad, 0x034f, 0x061c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b...0x180f, 0x200b...0x200f, 0x2060...0x206f, 0x2800, 0x3164: true
+  case 0xfe00...0xfe0f, 0xfeff, 0xffa0, 0xfff0...0xfffb: true
   default: false
   }
 }

@@ -24,6 +24,9 @@ struct LogVerifyCommand: ParsableCommand {
         fsaudit log verify --key /media/usb/web-1.key
         fsaudit log verify --log /mnt/copy --anchor "$(tail -n 1 web-1.seals)"
 
+      In the last object of --json, `proven` is true if nothing speaks against the log and the first key or a kept seal says so (`signed`; \
+      `anchored`: up to that seal); with the chain alone it is false, and `findings` 0.
+
       Exit status: 0 nothing speaks against the log, and the text says what proves that; 1 it is not, or has no seals; 2 a key or an anchor is malformed; \
       3 not permitted; 5 it cannot be read.
       """)
@@ -49,7 +52,7 @@ struct LogVerifyCommand: ParsableCommand {
     var printer = FindingPrinter(json: json)
     let text = try check.run { printer.print($0) }
     try printer.finish(text)
-    if !text.isProven { throw ExitCode(ExitStatus.findings.rawValue) }
+    if !text.isGood { throw ExitCode(ExitStatus.findings.rawValue) }
   }
 
   private static func key(_ path: String) throws -> SealKey {
@@ -106,8 +109,7 @@ extension SealFinding {
       json.string(name)
       json.raw(":{\"file\":")
       json.string(place.file)
-      json.raw(",\"line\":")
-      json.integer(place.line)
+      if place.line > 0 { json.member("line", Int64(place.line)) }
       json.raw("}")
     }
     if let seal {

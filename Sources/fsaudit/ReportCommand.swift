@@ -80,11 +80,27 @@ struct ReportCommand: ParsableCommand {
   private var origin: ReportOrigin { logs.isOfAuditd ? .auditd : .log }
 
   /// A page tells names of files that not everybody may know: only its owner reads it, unless the file was there before.
+  /// There is the whole page, or what was there before. Where others may write, a link that waits there is replaced, not followed.
   private func write(_ report: inout Report, to path: String) throws {
-    let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-    var output = Output(descriptor: file.raw)
-    try report.writePage(top: top, origin: origin) { try output.lines($0) }
-    try output.flush()
+    let old = try? status(of: path)
+    if let old, old.st_mode & S_IFMT != S_IFREG, old.st_mode & S_IFMT != S_IFLNK {
+      throw Failure("\(printable(path)): not a regular file", advice: "name a file that the page becomes", exit: .inputOutput)
+    }
+    let temporary = "\(path).\(getpid()).new"
+    let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    do {
+      if let old, old.st_mode & S_IFMT == S_IFREG {
+        try file.changeOwner(user: old.st_uid, group: old.st_gid)
+        try file.changeMode(to: old.st_mode & 0o777)
+      }
+      var output = Output(descriptor: file.raw, name: path)
+      try report.writePage(top: top, origin: origin) { try output.lines($0) }
+      try output.flush()
+      try rename(temporary, to: path)
+    } catch {
+      try? removeFile(temporary)
+      throw error
+    }
   }
 }
 

@@ -42,14 +42,16 @@ struct SealText {
   let isKeyHere: Bool
 
   /// Whether there is a chain of seals, and nothing against it.
-  var isProven: Bool { report.findings == 0 && report.seals > 0 }
+  var isGood: Bool { report.findings == 0 && report.seals > 0 }
+  /// Whether that is proven by more than the chain, which root can make anew.
+  private var isProven: Bool { isGood && (report.isSigned || report.anchored != nil) }
 
   var rows: [String] {
     guard let first = report.firstNumber, let last = report.lastNumber else {
       return ["\(directory): NOT SEALED: \(count(report.lines, "line")), and no seal among them"]
     }
     var rows = [
-      "\(directory): \(isProven ? good : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
+      "\(directory): \(isProven ? "as it was written" : isGood ? "no change found" : "BROKEN, \(count(Int64(report.findings), "finding"))"): \(count(report.lines, "line")), "
         + "seals \(first) to \(last), the newest of \(isoUTC(milliseconds: report.lastTimeMs))"
     ]
     rows.append("  by: \(basis)")
@@ -57,14 +59,19 @@ struct SealText {
     if first > 0 {
       rows.append("  older segments are gone, with the seals up to \(first - 1): by the limits of retention, or by somebody's hand")
     }
+    if report.adoptions > 0 {
+      let seals = report.adoptedBy.map(String.init).joined(separator: ", ")
+      let more = report.adoptions - report.adoptedBy.count
+      rows.append(
+        "  sealed as found: \(count(report.linesAdopted, "line")) that runs ended by force had left, by the next start's seal: \(seals)"
+          + (more > 0 ? " and \(more) more" : ""))
+    }
     if report.linesAfter + Int64(report.unfinishedBytes) > 0 { rows.append("  " + end) }
     if !knowsEnd && (report.anchored ?? -1) < last {
       rows.append("  whether the end was cut off after seal \(last), only the daemon's host or a newer kept seal can tell")
     }
     return rows
   }
-
-  private var good: String { report.isSigned || report.anchored != nil ? "as it was written" : "no change found" }
 
   private var basis: String {
     var parts: [String] = []
@@ -78,6 +85,7 @@ struct SealText {
 
   private var end: String {
     let what = report.linesAfter > 0 ? count(report.linesAfter, "line") : "the beginning of a line"
+    if report.isClosed && report.linesAfter > 0 { return "not sealed: \(what) at the end, behind the seal that closed the log" }
     return isRunning
       ? "not sealed yet: \(what) at the end: the log is being written"
       : "not sealed: \(what) at the end: the log's last run was ended by force, or is not of this host; the next start seals it"
@@ -109,6 +117,13 @@ struct SealText {
     json.member("anchored", report.anchored)
     json.member("lines_before", report.linesBefore)
     json.member("lines_after", report.linesAfter)
+    json.member("lines_adopted", report.linesAdopted)
+    json.raw(",\"adopted_by\":[")
+    for (index, number) in report.adoptedBy.enumerated() {
+      if index > 0 { json.raw(",") }
+      json.integer(number)
+    }
+    json.raw("]")
     json.member("unfinished_bytes", Int64(report.unfinishedBytes))
     json.raw("}")
     return json.bytes

@@ -73,7 +73,7 @@ struct SearchCommand: ParsableCommand {
   }
 
   func run() throws {
-    let isProven = try verify ? verifySeals() : true
+    let isGood = try verify ? verifySeals() : true
     var question = Question()
     question.limit = limit
     question.isReversed = reverse
@@ -92,20 +92,20 @@ struct SearchCommand: ParsableCommand {
       print(outcome.matched)
       if outcome.gaps > 0 { complain("fsaudit: \(outcome.gaps) gaps lie in this time: there may have been more") }
     }
-    if !isProven { throw ExitCode(ExitStatus.inputOutput.rawValue) }
+    if !isGood { throw ExitCode(ExitStatus.inputOutput.rawValue) }
     if outcome.exit != .ok { throw ExitCode(outcome.exit.rawValue) }
   }
 
   /// Whether all logs are as the daemon wrote them.
   private func verifySeals() throws -> Bool {
     let settings = try Settings.load(from: nil)
-    var isProven = true
+    var isGood = true
     for case .log(let directory) in try logs.sources() {
       let text = try SealCheck(directory: directory, settings: settings).run { complain("fsaudit: \(printable($0.description))") }
       for row in text.rows { complain("fsaudit: \(printable(row))") }
-      if !text.isProven { isProven = false }
+      if !text.isGood { isGood = false }
     }
-    return isProven
+    return isGood
   }
 
   private func followedFile() throws(Failure) -> [UInt8]? {

@@ -1,4 +1,5 @@
 import Glibc
+import System
 import TestSupport
 import Testing
 
@@ -100,6 +101,23 @@ import Testing
       fsauditBinary, ["report", "actions", "--format", "csv", "--action", "delete", "--audit-log", "-"],
       input: Array(try run("cat", [log]).output))
     #expect(result.text.split(separator: "\r\n").count == 2 && result.text.contains("\(all["delete"] ?? -1),0,"))
+  }
+
+  /// Root may write the page where others may put links.
+  @Test func thePageReplacesWhatIsThere() throws {
+    let directory = try TemporaryDirectory()
+    let (page, other) = (directory["page.html"], try directory.write("other", "precious"))
+    try directory.makeDirectory("log")
+    try directory.write("log/events.jsonl", "")
+    func report() throws -> ProgramResult { try run(fsauditBinary, ["report", "summary", "--log", directory["log"], "--html", page]) }
+    try run("ln", ["-s", other, page])
+    #expect(try report().errors.isEmpty)
+    #expect(try String(decoding: contents(of: other), as: UTF8.self) == "precious")
+    #expect(try status(of: page).st_mode == S_IFREG | 0o600)
+    try run("chmod", ["644", page])
+    #expect(try report().errors.isEmpty && status(of: page).st_mode == S_IFREG | 0o644)
+    let refused = try run(fsauditBinary, ["report", "summary", "--log", directory["log"], "--html", "/dev/full"])
+    #expect(refused.status == 5 && refused.errorText.contains("/dev/full: not a regular file"), "\(refused.errorText)")
   }
 
   /// A page in a real browser: its own script runs, in spite of the policy, and nothing that the log holds does.

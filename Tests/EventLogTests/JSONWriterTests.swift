@@ -56,7 +56,8 @@ private func string(_ bytes: [UInt8]) -> (text: String, whole: Bool) {
         case 0x0a: expected += "\\n"
         case 0x0c: expected += "\\f"
         case 0x0d: expected += "\\r"
-        case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069:
+        case _ where [.control, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory),
+          _ where scalar.value < 0x10000 && scalar.properties.isDefaultIgnorableCodePoint, 0xfff9...0xfffb, 0x2800:
           let digits = String(scalar.value, radix: 16)
           expected += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         default: expected.unicodeScalars.append(scalar)

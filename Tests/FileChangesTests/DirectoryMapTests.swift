@@ -50,6 +50,22 @@ extension DirectoryMap {
     #expect(map.path(4) == "/srv/up/file" && map.count == 4 && map.directoryCount == 3)
   }
 
+  /// Records from anybody's hand may say so.
+  @Test func noDirectoryIsInItself() {
+    var map = DirectoryMap()
+    map.root(1, "/srv")
+    map.put(2, in: 1, "a", isDirectory: true)
+    map.put(3, in: 2, "b", isDirectory: true)
+    map.put(4, in: 3, "file")
+    #expect(map.put(3, in: 3, "itself", isDirectory: true) == nil && map.path(3) == nil && map.path(4) == nil)
+    map.put(3, in: 2, "b", isDirectory: true)
+    map.put(5, in: 3, "c", isDirectory: true)
+    #expect(map.path(5) == "/srv/a/b/c")
+    #expect(map.put(2, in: 5, "below", isDirectory: true) == nil && map.path(5) == nil && map.path(1) == "/srv")
+    #expect(map.put(1, in: 5, "root", isDirectory: true) != nil, "what is known of 5 has ended at 2")
+    #expect(map.path(1) == nil && map.find(FileIdentity(device: 1, inode: 5)).map { map.isLearnt($0) } == false)
+  }
+
   @Test func theRootDirectoryIsItsOwnSeparator() {
     var map = DirectoryMap()
     map.root(1, "/")
@@ -178,11 +194,19 @@ extension DirectoryMap {
     mutating func put(_ inode: UInt64, in parent: UInt64, _ name: String, isDirectory: Bool) {
       stamps += 1
       let known = entries[inode]
+      if isDirectory, known?.isDirectory == true, isAbove(inode, parent) {
+        entries[inode] = nil
+        return
+      }
       let stamp = known.map { $0.isDirectory == isDirectory ? $0.stamp : stamps } ?? stamps
-      // taken last: a directory that is put into itself
-      entries[inode] = Entry(parent: parent, name: name, isDirectory: isDirectory, stamp: stamp, parentStamp: 0)
       let above = entries[parent]?.stamp ?? 0
-      entries[inode]?.parentStamp = above
+      entries[inode] = Entry(parent: parent, name: name, isDirectory: isDirectory, stamp: stamp, parentStamp: above)
+    }
+
+    private func isAbove(_ inode: UInt64, _ other: UInt64) -> Bool {
+      var here = other
+      while here != inode, let entry = entries[here], entries[entry.parent]?.stamp == entry.parentStamp { here = entry.parent }
+      return here == inode
     }
   }
 

@@ -171,6 +171,51 @@ import Testing
     #expect(try ask([source]).outcome.exit == .ok)
   }
 
+  /// A gap is written when it is over, maybe days and a segment later; it belongs to every time that it covers.
+  @Test(arguments: [false, true]) func aGapBelongsToTheTimeItCovers(isRotated: Bool) throws {
+    let hour: Int64 = 3_600_000
+    var writer = JSONWriter()
+    writer.line(
+      Gap(.notRunning, sinceMs: start + hour, untilMs: start + 50 * hour, detail: "killed"), timeMs: start + 50 * hour, host: "host")
+    let gap = String(decoding: writer.bytes, as: UTF8.self)
+    let (before, after) = (line(1, start), gap + line(2, start + 50 * hour + 1))
+    if isRotated {
+      try directory.write(SegmentName(timeMs: start, firstSerial: 1).fileName, before)
+      try directory.write(SegmentName(timeMs: start + 50 * hour, firstSerial: 2).fileName, after)
+      try directory.write(SegmentName(timeMs: start + 60 * hour, firstSerial: 3).fileName, line(3, start + 60 * hour))
+    } else {
+      try directory.write(SegmentName(timeMs: start, firstSerial: 1).fileName, before + after)
+    }
+    try directory.write(SegmentName.live, line(4, start + 70 * hour))
+    for isReversed in [false, true] {
+      for filter in [[], [words(.serial, "1")]] {
+        func gaps(_ since: Int64?, _ until: Int64?) throws -> Int {
+          try ask([source]) {
+            ($0.filter.conditions, $0.filter.sinceMs, $0.filter.untilMs) = (
+              filter, since.map { start + $0 * hour }, until.map { start + $0 * hour }
+            )
+            $0.isReversed = isReversed
+          }.lines.count { $0.contains("not_running") }
+        }
+        #expect(try gaps(10, 20) == 1 && gaps(nil, 2) == 1 && gaps(49, nil) == 1 && gaps(0, 1) == 1 && gaps(50, 60) == 1)
+        #expect(try gaps(51, 60) == 0 && gaps(nil, 0) == 0 && gaps(-5, -1) == 0)
+      }
+    }
+  }
+
+  /// What is not wanted is less than all, and seals are nobody's changes.
+  @Test func notOnlyTakesAway() throws {
+    let seal = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"seal","dataset":"fsaudit.seal"}}"#) + "\n"
+    let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
+    try directory.write(SegmentName.live, line(1, start) + seal + gap + line(2, start + 2))
+    func count(_ exclusion: FilterCondition?, _ condition: FilterCondition? = nil) throws -> Int {
+      try ask([source]) { ($0.filter.exclusions, $0.filter.conditions) = (exclusion.map { [$0] } ?? [], condition.map { [$0] } ?? []) }
+        .lines.count
+    }
+    #expect(try count(nil) == 3 && count(words(.user, "nobody")) == 3 && count(words(.serial, "1")) == 2)
+    #expect(try count(nil, words(.action, "seal")) == 2 && count(words(.action, "gap"), words(.serial, "1")) == 2)
+  }
+
   @Test func gapsBelongToTheAnswer() throws {
     let gap = at(start + 1, #"{"@timestamp":"2026-11-20T23:32:51.738Z","event":{"action":"gap","dataset":"fsaudit.gap"}}"#) + "\n"
     try directory.write(SegmentName.live, line(1, start) + gap + line(2, start + 2) + gap + line(3, start + 3))
