@@ -212,16 +212,26 @@ import AuditWire
   }
 
   private func isCurrent(_ header: RecordHeader, _ node: RawSpan) -> Bool {
-    state == .open && current.serial == header.serial && current.time == header.time && current.isFrom(node)
+    guard state == .open, current.serial == header.serial, current.time == header.time else { return false }
+    if current.node.isEmpty { return node.isEmpty }
+    return current.isFrom(node)
   }
 
   /// The slot of the open event of that header, apart from the current one; -1 for none.
+  @inline(__always)
   private func slot(of header: RecordHeader, _ node: RawSpan) -> Int {
-    var slot = Int(slotOfIdentity[Int(Event.identity(header.serial, node) & 4095)])
-    while slot >= 0, slots[slot].serial != header.serial || slots[slot].time != header.time || !slots[slot].isFrom(node) {
+    let first = slotOfIdentity[Int(Event.identity(header.serial, node) & 4095)]
+    return first < 0 ? -1 : slot(from: Int(first), of: header, node)
+  }
+
+  @inline(never)
+  private func slot(from first: Int, of header: RecordHeader, _ node: RawSpan) -> Int {
+    var slot = first
+    while slot >= 0 {
+      if slots[slot].serial == header.serial, slots[slot].time == header.time, slots[slot].isFrom(node) { return slot }
       slot = Int(links[slot].sibling)
     }
-    return slot
+    return -1
   }
 
   private mutating func finishAtEnd(_ header: RecordHeader, _ node: RawSpan) {

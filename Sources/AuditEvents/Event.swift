@@ -65,6 +65,7 @@ package struct Event: Sendable {
   }
 
   /// What an event is looked up by: the serial, and the host in it (FNV-1a), as several hosts count in the same numbers.
+  @inline(__always)
   static func identity(_ serial: UInt32, _ host: RawSpan) -> UInt32 {
     if host.isEmpty { return serial }
     var hash: UInt32 = 0x811c_9dc5
@@ -72,10 +73,10 @@ package struct Event: Sendable {
     return serial ^ hash
   }
 
-  /// Whether the event came from that host.
-  @inline(__always)
+  /// Whether the event came from that host. (Not inlined: the caller would copy the event.)
+  @inline(never)
   func isFrom(_ host: RawSpan) -> Bool {
-    node.isEmpty ? host.isEmpty : text.storage.span.bytes.extracting(node.range).equals(host)
+    text.storage.span.bytes.extracting(node.range).equals(host)
   }
 
   /// The host that the records come from, in front of the first one.
