@@ -92,7 +92,7 @@ import Testing
     Case("report files --log MISSING", 5, "MISSING: No such file"), Case("report files --log AUDIT", 5, "--log takes the log's directory"),
     Case("report files --log BAD", 5, "2 lines could not be read"),
     Case("report files --audit-log MISSING", 5, "MISSING: No such"),
-    Case("report files --audit-log AUDIT --html EMPTY", 5, "EMPTY: Is a directory"),
+    Case("report files --audit-log AUDIT --html EMPTY", 5, "EMPTY: not a regular file"),
     Case("report files --audit-log AUDIT", .full, 5, "stdout: No space left on device"), Case("report files --audit-log AUDIT", .gone, 0),
     Case("tail --log MISSING", 5, "MISSING: No such file"), Case("tail --log AUDIT", 5, "--log takes the log's directory"),
     Case("tail --log BAD", 5, "2 lines of the log could not be read"),
