@@ -310,6 +310,8 @@ package struct Receiver: ~Copyable {
       feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
       pipeline.encoder.lines.line(notice, timeMs: milliseconds(CLOCK_REALTIME), host: host)
     }
+    // before the gaps that are found from now on
+    if !orders.notices.isEmpty { flush() }
     for check in orders.checks {
       feed.flushGaps(nowMs: milliseconds(CLOCK_REALTIME))
       pipeline.encoder.lines.line(check, timeMs: milliseconds(CLOCK_REALTIME), host: host)
