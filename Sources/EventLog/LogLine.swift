@@ -160,11 +160,21 @@ package struct LogLine: Sendable {
     if tokens[index].kind != .array { return holds(tokens[index], test) }
     var child = index + 1
     while child < Int(tokens[index].next) {
-      let element: Int? = if let member = path.member { findIndex([member], from: child) } else { child }
+      let element: Int? =
+        if let member = path.member { isOfCall(child) ? nil : findIndex([member], from: child) } else { child }
       if let element, holds(tokens[element], test) { return true }
       child = Int(tokens[child].next)
     }
     return false
+  }
+
+  /// Whether an element of `fsaudit.records` is of a system call: who made it, and under which key, is what the line says itself. Whatever else
+  /// of that stands in such a record is nothing that the kernel writes.
+  private func isOfCall(_ index: Int) -> Bool {
+    guard let type = findIndex([Array("type".utf8)], from: index) else { return false }
+    return holds(tokens[type]) { text in
+      text.equals("SYSCALL") || text.equals("URINGOP") || text.equals("PATH") || text.equals("CWD") || text.equals("PROCTITLE")
+    }
   }
 
   /// The same of every string and number in the line.
@@ -216,7 +226,7 @@ package struct LogLine: Sendable {
 }
 
 /// Where a value is: member names and array places, `process.parent.pid`, taken apart once for many lines. `fsaudit.records.*.key` is the
-/// member of every element of the array.
+/// member of every element of the array that is no record of a system call.
 package struct JSONPath: Sendable, ExpressibleByStringLiteral {
   let names: [[UInt8]]
   /// What stands behind the `*`.

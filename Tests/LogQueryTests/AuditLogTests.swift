@@ -35,6 +35,26 @@ import Testing
     #expect(found > 0)
   }
 
+  /// A record of a system call but SYSCALL itself says nothing of who made it: the kernel writes no such thing there.
+  @Test func whoIsNotInACallsOtherRecords() throws {
+    let directory = try TemporaryDirectory()
+    let head = "msg=audit(1795232605.419:5):"
+    let log = try directory.write(
+      "audit.log",
+      """
+      type=SYSCALL \(head) arch=c000003e syscall=41 success=yes exit=0 a0=0 a1=0 a2=0 a3=0 items=0 ppid=1 pid=2 auid=1000 uid=0 gid=0 euid=0 \
+      suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=1 comm="true" exe="/bin/true" key="mine"
+      type=CWD \(head) cwd="/tmp" exe="/bin/forged" comm="forged" pid=77 key="forged"
+      type=PROCTITLE \(head) proctitle="x" key="forged" exe="/bin/forged"
+
+      """)
+    for condition in [words(.key, "forged"), globs(.exe, "/bin/forged"), words(.comm, "forged"), words(.pid, "77")] {
+      #expect(try ask([.audit(files: [log])]) { $0.filter.conditions = [condition] }.lines.isEmpty, "\(condition.field)")
+      #expect(try ask([.audit(files: [log])]) { $0.filter.exclusions = [condition] }.lines.count == 1, "\(condition.field)")
+    }
+    #expect(try ask([.audit(files: [log])]) { $0.filter.conditions = [words(.key, "mine")] }.lines.count == 1)
+  }
+
   /// The kernel's own words, without the EOE records that auditd does not log either.
   @Test(arguments: all) func recordsAreTheLogsOwnLines(log: String) throws {
     let text = String(decoding: try contents(of: log, limitBytes: 1 << 26), as: UTF8.self)
