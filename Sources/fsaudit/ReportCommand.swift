@@ -80,17 +80,21 @@ struct ReportCommand: ParsableCommand {
   private var origin: ReportOrigin { logs.isOfAuditd ? .auditd : .log }
 
   /// A page tells names of files that not everybody may know: only its owner reads it, unless the file was there before.
-  /// There is the whole page, or what was there before. Where others may write, a link that waits there is replaced, not followed.
+  /// There is the whole page, or what was there before. Where others may write, what they put there neither leads the page elsewhere nor
+  /// gets it: a link, a device, or a file of somebody else's is refused.
   private func write(_ report: inout Report, to path: String) throws {
     let old = try? status(of: path)
-    if let old, old.st_mode & S_IFMT != S_IFREG, old.st_mode & S_IFMT != S_IFLNK {
-      throw Failure("\(printable(path)): not a regular file", advice: "name a file that the page becomes", exit: .inputOutput)
+    if let old, old.st_mode & S_IFMT != S_IFREG {
+      throw Failure("\(printable(path)): not a regular file", advice: "name the file itself", exit: .inputOutput)
+    }
+    if let old, old.st_uid != geteuid() {
+      throw Failure("\(printable(path)): somebody else's file", advice: "remove it, or name another", exit: .notPermitted)
     }
     let temporary = "\(path).\(getpid()).new"
     let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     do {
-      if let old, old.st_mode & S_IFMT == S_IFREG {
-        try file.changeOwner(user: old.st_uid, group: old.st_gid)
+      if let old {
+        try file.changeOwner(user: nil, group: old.st_gid)
         try file.changeMode(to: old.st_mode & 0o777)
       }
       var output = Output(descriptor: file.raw, name: path)

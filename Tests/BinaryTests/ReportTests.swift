@@ -103,7 +103,7 @@ import Testing
     #expect(result.text.split(separator: "\r\n").count == 2 && result.text.contains("\(all["delete"] ?? -1),0,"))
   }
 
-  /// Root may write the page where others may put links.
+  /// Root may write the page where others may put links and files.
   @Test func thePageReplacesWhatIsThere() throws {
     let directory = try TemporaryDirectory()
     let (page, other) = (directory["page.html"], try directory.write("other", "precious"))
@@ -111,11 +111,17 @@ import Testing
     try directory.write("log/events.jsonl", "")
     func report() throws -> ProgramResult { try run(fsauditBinary, ["report", "summary", "--log", directory["log"], "--html", page]) }
     try run("ln", ["-s", other, page])
-    #expect(try report().errors.isEmpty)
+    let linked = try report()
+    #expect(linked.status == 5 && linked.errorText.contains("page.html: not a regular file"), "\(linked.errorText)")
     #expect(try String(decoding: contents(of: other), as: UTF8.self) == "precious")
+    try run("rm", [page])
+    #expect(try report().errors.isEmpty)
     #expect(try status(of: page).st_mode == S_IFREG | 0o600)
     try run("chmod", ["644", page])
     #expect(try report().errors.isEmpty && status(of: page).st_mode == S_IFREG | 0o644)
+    try run("chown", ["65534", page])
+    let foreign = try report()
+    #expect(foreign.status == 3 && foreign.errorText.contains("page.html: somebody else's file"), "\(foreign.errorText)")
     let refused = try run(fsauditBinary, ["report", "summary", "--log", directory["log"], "--html", "/dev/full"])
     #expect(refused.status == 5 && refused.errorText.contains("/dev/full: not a regular file"), "\(refused.errorText)")
   }
