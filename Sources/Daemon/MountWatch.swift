@@ -37,3 +37,21 @@ struct MountWatch {
     path.starts(with: directory) && (directory.last == UInt8(ascii: "/") || path.dropFirst(directory.count).first == UInt8(ascii: "/"))
   }
 }
+
+/// How often the rules follow what is mounted. Whoever may mount something in a watched directory makes them go and come back; so that he
+/// cannot keep them away, it takes ever longer until the next time, up to the interval at which the rules are looked after anyway.
+struct MountPace {
+  /// A host that starts many containers has many mounts.
+  static let shortestMs: Int64 = 100
+  private var pauseMs = Self.shortestMs
+  private var nextMs = Int64.min
+
+  func isDue(nowMs: Int64) -> Bool { nowMs >= nextMs }
+
+  /// - Parameter didReload: whether rules went and came back.
+  mutating func worked(didReload: Bool, nowMs: Int64, longestMs: Int64) {
+    if nextMs != .min, nowMs - nextMs > longestMs { pauseMs = Self.shortestMs }
+    nextMs = nowMs + pauseMs
+    if didReload { pauseMs = max(Self.shortestMs, min(pauseMs * 2, longestMs)) }
+  }
+}

@@ -257,7 +257,6 @@ package struct Receiver: ~Copyable {
   /// The same from auditd: lines of its log, EOE included. Its own losses are auditd's to tell, in records of their own.
   private mutating func receiveLines(_ now: Int64) -> ReceiveOutcome {
     var records = 0
-    let hostBytes = Array(host.utf8)
     do throws(Failure) {
       let goesOn = try input.plugin?.receive { line in
         guard let prefix = LinePrefix(line) else {
@@ -267,7 +266,7 @@ package struct Receiver: ~Copyable {
         records += 1
         let text = line.extracting(prefix.headerStart..<line.byteCount)
         let node = line.extracting(prefix.node.range)
-        if prefix.type == .configChange, ConfigChange.isOwn(node: node, host: hostBytes) {
+        if prefix.type == .configChange, ConfigChange.isOwn(node: node, host: Array(host.utf8)) {
           counters.note(ConfigChange(text), &pipeline.interpreter.coverage)
         }
         pipeline.add(type: prefix.type, text: text, node: node, now: now)

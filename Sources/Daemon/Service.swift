@@ -51,6 +51,7 @@ package final class Service {
   var inactive: Set<String> = []
   /// What is mounted, as far as the rules have followed.
   var mounts = MountWatch()
+  var mountsPace = MountPace()
   /// Since when they cannot follow.
   var mountsFaultMs: Int64?
   /// When the rules were last looked after.
@@ -112,7 +113,7 @@ package final class Service {
     // before the first thread: what fails here is taken back, and the daemon does not start
     do {
       if source != .plugin { try configure(&audit) }
-      mounts = MountWatch(mountTable())
+      mounts = MountWatch(mountTable() ?? [])
       try loadFirstRules()
       if source != .plugin { try enable(&audit) }
       // auditd's plugins live with what auditd has set
@@ -176,7 +177,6 @@ package final class Service {
     let mountinfo = try Descriptor.open("/proc/self/mountinfo", O_RDONLY)
     try poll.add(mountinfo.raw, tag: 2, input: false)
     var haveMountsChanged = false
-    var nextMounts: Int64 = 0
     let interval = settings.daemon.statusInterval.milliseconds
     var nextLook = milliseconds(CLOCK_MONOTONIC) + interval
     var heartbeat: UInt64 = 0
@@ -195,11 +195,9 @@ package final class Service {
         }
       }
       let now = milliseconds(CLOCK_MONOTONIC)
-      // a host that starts many containers has many
-      if haveMountsChanged, now >= nextMounts {
+      if haveMountsChanged, mountsPace.isDue(nowMs: now) {
         haveMountsChanged = false
         followMounts()
-        nextMounts = now + 100
       }
       let counters = mailbox.counters
       // rules that somebody changes are looked at at once

@@ -125,9 +125,14 @@ extension Service {
 
   /// Sees to what has been mounted in a watched directory. What fails is tried again at the next look, and is one gap.
   func followMounts() {
-    let now = MountWatch(mountTable(), below: trees.roots)
-    let new = mounts.news(in: now)
+    guard mountsPace.isDue(nowMs: milliseconds(CLOCK_MONOTONIC)), let table = mountTable() else { return }
     var lines: [String] = []
+    defer {
+      mountsPace.worked(
+        didReload: !lines.isEmpty, nowMs: milliseconds(CLOCK_MONOTONIC), longestMs: settings.daemon.statusInterval.milliseconds)
+    }
+    let now = MountWatch(table, below: trees.roots)
+    let new = mounts.news(in: now)
     do throws(Failure) {
       if !new.isEmpty {
         var book = try RuleBook(directory: settings.daemon.runtimeDirectory)

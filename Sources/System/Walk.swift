@@ -125,20 +125,20 @@ package struct Mount: Hashable, Sendable {
   }
 }
 
-/// What is mounted, as this process sees it; empty where /proc cannot be read.
-package func mountTable() -> [Mount] {
-  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return [] }
+/// What is mounted, as this process sees it; nil where /proc cannot be read.
+package func mountTable() -> [Mount]? {
+  guard let text = try? contents(of: "/proc/self/mountinfo", limitBytes: 16 << 20) else { return nil }
   return text.split(separator: UInt8(ascii: "\n")).compactMap(Mount.init)
 }
 
 /// Each mount's super block device by mount id.
 package func mountDevices() -> [UInt64: (major: UInt32, minor: UInt32)] {
-  Dictionary(mountTable().map { ($0.id, ($0.major, $0.minor)) }) { first, _ in first }
+  Dictionary((mountTable() ?? []).map { ($0.id, ($0.major, $0.minor)) }) { first, _ in first }
 }
 
 /// Each mounted file system's type by mount id.
 package func mountTypes() -> [UInt64: String] {
-  Dictionary(mountTable().map { ($0.id, String(decoding: $0.type, as: UTF8.self)) }) { first, _ in first }
+  Dictionary((mountTable() ?? []).map { ($0.id, String(decoding: $0.type, as: UTF8.self)) }) { first, _ in first }
 }
 
 /// Blank, tab, newline and backslash are `\040` and so on.

@@ -40,4 +40,24 @@ import Testing
     let beside = "40 0:30 /srvs"
     #expect(try news(mounts(beside, numbers: ["/srvs": 7]), mounts(beside, numbers: ["/srvs": 8])) == [])
   }
+
+  /// Somebody who mounts and unmounts all day gets the rules less and less often, and a quiet time makes up for it.
+  @Test func rulesDoNotFollowEveryMountAtOnce() {
+    var pace = MountPace()
+    #expect(pace.isDue(nowMs: 0))
+    var (now, times): (Int64, [Int64]) = (0, [])
+    while now < 60_000 {
+      if pace.isDue(nowMs: now) {
+        times.append(now)
+        pace.worked(didReload: true, nowMs: now, longestMs: 5000)
+      }
+      now += 10
+    }
+    #expect(times.prefix(7) == [0, 100, 300, 700, 1500, 3100, 6300] && times.count < 20)
+    // an unmount in between changes no rule, and does not make the next one due sooner
+    pace.worked(didReload: false, nowMs: now, longestMs: 5000)
+    #expect(!pace.isDue(nowMs: now + 4999) && pace.isDue(nowMs: now + 5000))
+    pace.worked(didReload: true, nowMs: now + 20_000, longestMs: 5000)
+    #expect(pace.isDue(nowMs: now + 20_100))
+  }
 }
