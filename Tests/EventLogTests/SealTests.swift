@@ -163,8 +163,8 @@ import Testing
     #expect(findings.map(\.kind) == [.sealsMissing] && findings.first?.place.line == 7)
   }
 
-  @Test func retentionIsNoFindingAHoleIs() throws {
-    let lab = try SealLab()
+  /// A closed run of four segments, ten changes each.
+  private func fourSegments(_ lab: SealLab) throws -> [Segment] {
     try lab.run { writer in
       for batch in 0..<4 as Range<UInt32> {
         var lines = changes(batch * 10 + 1...batch * 10 + 10)
@@ -172,7 +172,12 @@ import Testing
         writer.rotate(nowMs: 2000)
       }
     }
-    let segments = try SegmentSet(directory: lab.log).rotated
+    return try SegmentSet(directory: lab.log).rotated
+  }
+
+  @Test func retentionIsNoFindingAHoleIs() throws {
+    let lab = try SealLab()
+    let segments = try fourSegments(lab)
     try removeFile(segments[0].path)
     #expect(try lab.verify() == [])
     #expect(lab.report.firstNumber ?? 0 > 0)
@@ -193,14 +198,7 @@ import Testing
   /// The log is long, and retention does not wait for who verifies it.
   @Test(arguments: [[0, 1], [1]]) func whatGoesWhileItIsVerified(indices: [Int]) throws {
     let lab = try SealLab()
-    try lab.run { writer in
-      for batch in 0..<4 as Range<UInt32> {
-        var lines = changes(batch * 10 + 1...batch * 10 + 10)
-        #expect(writer.write(&lines, nowMs: 1000 + Int64(batch), monotonicMs: 0) == nil)
-        writer.rotate(nowMs: 2000)
-      }
-    }
-    let segments = try SegmentSet(directory: lab.log).rotated
+    let segments = try fourSegments(lab)
     let oldest = try String(decoding: contents(of: segments[0].path), as: UTF8.self)
     try lab.write(segments[0].name?.fileName ?? "", oldest.replacing("\"sequence\":7}", with: "\"sequence\":8}"))
     var verifier = SealVerifier(keys: [try #require(try SealKeyFile.initialKey(in: lab.state))])
